@@ -1,0 +1,113 @@
+/* The configuration: one YAML file against one strict table.
+ *
+ * All mistakes are told at once, each with file:line:column: an unknown key
+ * (with the nearest known one), a key given twice, a wrong unit, a value out of
+ * range, two services of one name, a file that cannot be read. Anchors,
+ * aliases, tags and several documents are refused. What is left out has the
+ * default that the table shows. */
+#pragma once
+#include "base/log.h"
+#include "base/secret.h"
+
+struct config_redis {
+    char *url;
+    char *user;          /* NULL: none */
+    char *password_file; /* NULL: none */
+    char *ca_file;       /* NULL: the system's */
+    char *prefix;
+};
+
+struct config_listener {
+    char *address;
+    char *certificate; /* both or neither; neither is plain HTTP */
+    char *private_key;
+};
+
+enum config_stale { CONFIG_STALE_ACCEPT, CONFIG_STALE_RETRY, CONFIG_STALE_REJECT };
+enum config_unmatched { CONFIG_UNMATCHED_REJECT, CONFIG_UNMATCHED_RETRY };
+enum config_start { CONFIG_START_NOW, CONFIG_START_BEGINNING, CONFIG_START_AGO };
+
+struct config_endpoint {
+    char *name; /* [a-z0-9-]{1,32} */
+    char *path;
+    char **secret_files; /* newest first */
+    size_t secret_file_count;
+    struct secret *secrets; /* as many, in the same order; read only where asked (config_secrets) */
+    int64_t tolerance_ms;
+    enum config_stale stale;
+    enum config_unmatched unmatched;
+    char **accounts; /* empty: all */
+    size_t account_count;
+};
+
+struct config_header {
+    char *name;
+    char *value; /* from `headers`, or read from its file of `header_files` */
+    char *file;  /* NULL for `headers` */
+};
+
+struct config_service {
+    char *name; /* [a-z0-9-]{1,32} */
+    char *url;
+    char **events; /* patterns; empty: all */
+    size_t event_count;
+    char **endpoints; /* empty: all */
+    size_t endpoint_count;
+    enum config_start start;
+    int64_t start_ago_ms; /* with CONFIG_START_AGO */
+    int64_t timeout_ms;
+    int64_t connect_timeout_ms;
+    int64_t concurrency;
+    int64_t retry_first_ms;
+    int64_t retry_most_ms;
+    int64_t retry_give_up_ms;
+    struct config_header *headers;
+    size_t header_count;
+    char *ca_file; /* NULL: the system's */
+    char *client_certificate;
+    char *client_key;
+};
+
+struct config {
+    char *file; /* as it was found; for messages */
+    struct config_redis redis;
+    struct secret redis_password; /* empty: none */
+    struct config_listener *listeners;
+    size_t listener_count;
+    char *serve_admin; /* NULL: none */
+    struct config_endpoint *endpoints;
+    size_t endpoint_count;
+    int64_t body_limit_bytes;
+    int64_t connections;
+    int64_t bytes_in_flight;
+    int64_t dedup_window_ms;
+    char *forward_admin; /* NULL: none */
+    struct config_service *services;
+    size_t service_count;
+    enum log_level log_level;
+    enum log_format log_format;
+};
+
+/* Whose needs are checked, and whose secret files are read. */
+enum config_for {
+    CONFIG_FOR_ALL,     /* every file is read; `serve` and `forward` need not both be there */
+    CONFIG_FOR_SERVE,   /* needs an endpoint with a secret, and a listener; reads secrets and Redis' password */
+    CONFIG_FOR_FORWARD, /* needs a service; reads header files and Redis' password */
+    CONFIG_FOR_LEDGER,  /* reads Redis' password only */
+    CONFIG_FOR_SEND,    /* needs an endpoint with a secret, and reads it */
+};
+
+/* `file` NULL: $KULA_RELAY_CONFIG, else ./kula-relay.yaml, else
+ * /etc/kula-relay/kula-relay.yaml. NULL with one line for each mistake in
+ * `problems`, in the order of the file. */
+struct config *config_load(const char *file, enum config_for, struct string *problems);
+/* From memory, for tests and fuzzing; `name` stands in messages. */
+struct config *config_parse(struct text yaml, const char *name, enum config_for,
+                            struct string *problems);
+void config_destroy(struct config *);
+
+/* Every key with its effective value and where it came from (file:line, default,
+ * environment), one a line; secrets by file only. */
+void config_print(const struct config *, struct string *);
+/* Every key with its default and meaning: for --help and the manual. */
+void config_describe(struct string *);

@@ -1,0 +1,17 @@
+/* A secret is the content of a file, wiped from memory when it is finished.
+ *
+ * Configuration names files, never values. One trailing newline (LF or CRLF)
+ * is dropped, because editors and `echo` add it; nothing else is touched, for
+ * Kula keys its HMAC with the secret's bytes as they are. */
+#pragma once
+#include "base/text.h"
+
+struct secret {
+    unsigned char *data;
+    size_t size;
+};
+
+/* False with a sentence for people in `why` (what, which file, what to do):
+ * missing, unreadable, empty, over 64 KiB. The sentence never holds content. */
+bool secret_read(const char *path, struct secret *, struct string *why);
+void secret_finish(struct secret *);

@@ -1,0 +1,107 @@
+#include "kula/pattern.h"
+
+static bool excludes(struct text *pattern) {
+    if (!text_starts(*pattern, "!"))
+        return false;
+    *pattern = text_slice(pattern->data + 1, pattern->size - 1);
+    return true;
+}
+
+static bool segment_valid(struct text segment, struct text pattern, struct string *why) {
+    if (segment.size == 0) {
+        string_addf(why, "\"%.*s\" has an empty segment", TEXT_ARG(pattern));
+        return false;
+    }
+    for (size_t i = 0; i < segment.size; i++) {
+        char c = segment.data[i];
+        if (c <= ' ' || c > '~' || c == '!') {
+            string_addf(why, "a pattern is made of printable ASCII without blanks, dots between "
+                             "its segments and at most one \"!\" in front");
+            return false;
+        }
+        if (c == '*' && segment.size > 1) {
+            string_addf(why, "\"*\" stands for whole segments only, so not in \"%.*s\"",
+                        TEXT_ARG(segment));
+            return false;
+        }
+    }
+    return true;
+}
+
+bool pattern_valid(struct text pattern, struct string *why) {
+    struct text whole = pattern, rest;
+    excludes(&pattern);
+    rest = pattern;
+    do {
+        bool last = rest.size == 0;
+        struct text segment = text_cut(&rest, '.');
+        /* A dot at the very end leaves an empty rest that is still a segment. */
+        if (!segment_valid(segment, whole, why))
+            return false;
+        if (!last && rest.size == 0 && pattern.data[pattern.size - 1] == '.') {
+            string_addf(why, "\"%.*s\" has an empty segment", TEXT_ARG(whole));
+            return false;
+        }
+    } while (rest.size);
+    return true;
+}
+
+static bool matches(struct text pattern, struct text type) {
+    if (text_is(pattern, "*"))
+        return true;
+    while (pattern.size && type.size) {
+        struct text wanted = text_cut(&pattern, '.');
+        if (pattern.size == 0 && text_is(wanted, "*"))
+            return true;
+        struct text found = text_cut(&type, '.');
+        if (!text_is(wanted, "*") && !text_equal(wanted, found))
+            return false;
+    }
+    return pattern.size == 0 && type.size == 0;
+}
+
+bool pattern_list_matches(const char *const *patterns, size_t count, struct text type) {
+    bool included = false, only_excludes = true;
+    for (size_t i = 0; i < count; i++) {
+        struct text pattern = text_of(patterns[i]);
+        if (excludes(&pattern)) {
+            if (matches(pattern, type))
+                return false;
+        } else {
+            only_excludes = false;
+            included = included || matches(pattern, type);
+        }
+    }
+    return included || only_excludes;
+}
+
+static void add_escaped(struct text literal, struct string *lua) {
+    for (size_t i = 0; i < literal.size; i++) {
+        char c = literal.data[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!plain)
+            string_add_char(lua, '%');
+        string_add_char(lua, c);
+    }
+}
+
+void pattern_to_lua(struct text pattern, struct string *lua) {
+    if (excludes(&pattern))
+        string_add_char(lua, '!');
+    string_add_char(lua, '^');
+    if (text_is(pattern, "*")) {
+        string_add_of(lua, ".*$");
+        return;
+    }
+    while (pattern.size) {
+        struct text segment = text_cut(&pattern, '.');
+        bool last = pattern.size == 0;
+        if (!text_is(segment, "*"))
+            add_escaped(segment, lua);
+        else
+            string_add_of(lua, last ? ".+" : "[^.]+");
+        if (!last)
+            string_add_of(lua, "%.");
+    }
+    string_add_char(lua, '$');
+}

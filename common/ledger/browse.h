@@ -1,0 +1,92 @@
+/* What the command line reads of the ledger, and how it brings a dead letter
+ * back. All calls end by their callback, with AWAY or REFUSED where Redis is. */
+#pragma once
+#include "ledger/ledger.h"
+
+struct browse_page { /* borrowed until the callback returns */
+    enum ledger_outcome outcome;
+    const struct ledger_event *events;
+    size_t count;
+    bool more; /* there may be another page behind the last one */
+};
+typedef void browse_page_fn(void *arg, const struct browse_page *);
+
+/* The newest `count`, oldest first. */
+void browse_newest(struct ledger *, size_t count, browse_page_fn *, void *arg);
+/* Up to `count` after a stream id ("0" is before the first). */
+void browse_after(struct ledger *, struct text after, size_t count, browse_page_fn *, void *arg);
+/* The same, but waits up to wait_ms until there is one. This connection does
+ * nothing else meanwhile. An `after` above the stream's end is lowered to it. */
+void browse_wait(struct ledger *, struct text after, size_t count, int64_t wait_ms,
+                 browse_page_fn *, void *arg);
+/* Every entry that carries this event id: the first and its revived ones. */
+void browse_find(struct ledger *, struct text event_id, browse_page_fn *, void *arg);
+
+/* Where an entry stands at each service that the ledger knows. */
+enum browse_standing {
+    BROWSE_UNREAD,  /* not given to it yet */
+    BROWSE_OWED,    /* given, and not settled */
+    BROWSE_DEAD,
+    BROWSE_SETTLED, /* delivered, filtered or addressed to another */
+};
+const char *browse_standing_name(enum browse_standing);
+struct browse_stand {
+    struct text service;
+    enum browse_standing standing;
+    unsigned attempts;
+    int64_t due_in_ms; /* OWED */
+    struct text outcome; /* OWED: of the last attempt; DEAD: the reason */
+};
+struct browse_stands {
+    enum ledger_outcome outcome;
+    const struct browse_stand *items;
+    size_t count;
+};
+typedef void browse_stands_fn(void *arg, const struct browse_stands *);
+void browse_where(struct ledger *, struct text stream_id, browse_stands_fn *, void *arg);
+
+/* Attempts at an event, oldest first, as far back as the log goes. */
+struct browse_attempt {
+    struct text log_id; /* its first half is the time in ms */
+    struct text service, stream_id, event_id, outcome, reason;
+    unsigned attempt;
+    int status;
+    int64_t took_ms;
+};
+struct browse_attempts {
+    enum ledger_outcome outcome;
+    const struct browse_attempt *items;
+    size_t count;
+};
+typedef void browse_attempts_fn(void *arg, const struct browse_attempts *);
+void browse_attempts(struct ledger *, struct text event_id, browse_attempts_fn *, void *arg);
+
+struct browse_dead { /* a dead letter */
+    struct text dead_id; /* its place in the service's dead letters */
+    struct ledger_event event; /* stream_id and origin: of the entry that died */
+    struct text reason;
+    int status;
+    unsigned tries;
+};
+struct browse_dead_page {
+    enum ledger_outcome outcome;
+    const struct browse_dead *items;
+    size_t count;
+    bool more;
+};
+typedef void browse_dead_fn(void *arg, const struct browse_dead_page *);
+void browse_dead(struct ledger *, const char *service, struct text after, size_t count,
+                 browse_dead_fn *, void *arg);
+
+/* revive: back into the stream, addressed to this service, and out of the dead
+ * letters, in one script. drop: out of the dead letters. `found` false: there
+ * is no such dead letter (any more). */
+typedef void browse_moved_fn(void *arg, enum ledger_outcome, bool found);
+void browse_revive(struct ledger *, const char *service, struct text dead_id, browse_moved_fn *,
+                   void *arg);
+void browse_drop(struct ledger *, const char *service, struct text dead_id, browse_moved_fn *,
+                 void *arg);
+
+/* The services and endpoints that the ledger knows. */
+typedef void browse_names_fn(void *arg, enum ledger_outcome, const struct text *names, size_t count);
+void browse_services(struct ledger *, browse_names_fn *, void *arg);

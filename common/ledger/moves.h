@@ -1,0 +1,88 @@
+/* The moves of a forwarder: open, take, settle, heal, and the door bell.
+ *
+ * What is owed to a service is the pending list of its consumer group; `owed`
+ * says of each entry who holds it (a lease) and how often it was tried, `due`
+ * when somebody should next look at it. Redis' TIME is the only clock for due
+ * times. */
+#pragma once
+#include "ledger/ledger.h"
+
+struct config_service;
+
+/* open: makes the groups of all services in one go, and writes down the layout.
+ * On a ledger that never had any, from the beginning; a service that comes
+ * later, from its `start`. */
+typedef void moves_done_fn(void *arg, enum ledger_outcome);
+void moves_open(struct ledger *, const struct config_service *services, size_t count,
+                int64_t deadline_ms, moves_done_fn *, void *arg);
+
+/* take: claims what is due, then reads new ones, up to `slots` events and about
+ * 1 MiB, and gives each a lease. What the service does not want is acknowledged
+ * and counted in the same script; what is addressed to another is passed over. */
+struct moves_taken {
+    struct ledger_event event;
+    struct text lease;  /* a random token: settle only works with it */
+    unsigned attempts;  /* settled before this one */
+    int64_t first_ms;   /* Redis' time of the first settled attempt; 0 where there was none */
+};
+struct moves_haul { /* borrowed until the callback returns */
+    enum ledger_outcome outcome;
+    const struct moves_taken *taken;
+    size_t count;
+    int64_t now_ms;         /* Redis' time, for give_up */
+    int64_t next_due_in_ms; /* when to look again; -1: nothing is waiting */
+    bool more;              /* stopped by slots, bytes or length of the script: take again */
+    bool no_group;          /* the group or the stream is gone: heal, then take again */
+    struct text place;      /* the service has been given everything up to here */
+    int64_t filtered, dropped, owed; /* in this call, in this call, now */
+};
+typedef void moves_take_fn(void *arg, const struct moves_haul *);
+struct moves_take {
+    const struct config_service *service;
+    size_t slots;
+    int64_t lease_ms;
+    int64_t deadline_ms;
+};
+void moves_take(struct ledger *, const struct moves_take *, moves_take_fn *, void *arg);
+
+/* settle: says how an attempt went. With a lease that is no longer held, DEFER
+ * and BURY change nothing; DONE holds whoever says it. */
+enum moves_verdict { MOVES_DONE, MOVES_DEFER, MOVES_BURY };
+enum moves_settled {
+    MOVES_SETTLED,
+    MOVES_LEASE_LOST, /* somebody else has it, or has settled it */
+    MOVES_UNSETTLED,  /* Redis away until the deadline: the lease will run out, somebody takes it again */
+};
+typedef void moves_settle_fn(void *arg, enum moves_settled);
+struct moves_settle {
+    const char *service;
+    struct text stream_id, lease;
+    enum moves_verdict verdict;
+    int64_t delay_ms;    /* DEFER: until when */
+    const char *reason;  /* for log and dead letter: "answered", "timed out", ...; one line */
+    int status;          /* 0 where there was no answer */
+    int64_t took_ms;
+    int64_t deadline_ms;
+};
+void moves_settle(struct ledger *, const struct moves_settle *, moves_settle_fn *, void *arg);
+
+/* heal: a lost group is made again at its noted place, everything owed is put
+ * back into it, an owed event without a due time gets "now", and one whose
+ * entry is gone counts as dropped. */
+struct moves_healed {
+    enum ledger_outcome outcome;
+    bool group_made;
+    int64_t put_back, made_due, dropped;
+};
+typedef void moves_heal_fn(void *arg, const struct moves_healed *);
+void moves_heal(struct ledger *, const char *service, int64_t deadline_ms, moves_heal_fn *,
+                void *arg);
+
+/* The door bell: one blocked read on a connection of its own. It rings once
+ * when the stream has grown beyond `after`, or after 30 s, whichever is first;
+ * then it has to be armed again. */
+struct moves_bell;
+struct moves_bell *moves_bell_create(struct loop *, const struct config *, loop_fn *on_ring,
+                                     void *arg, struct string *why);
+void moves_bell_arm(struct moves_bell *, struct text after); /* while armed: nothing */
+void moves_bell_destroy(struct moves_bell *);

@@ -1,0 +1,21 @@
+/* The admin listener: /healthz, /readyz and /metrics over plain HTTP. */
+#pragma once
+#include "base/metrics.h"
+#include "net/http_server.h"
+
+struct admin;
+
+struct admin_options {
+    const char *address;
+    struct metrics *metrics;
+    /* Before /metrics is answered: set the gauges. NULL: nothing to set. */
+    loop_fn *on_scrape;
+    /* Fills one JSON object; true: 200, false: 503. */
+    bool (*on_ready)(void *arg, struct string *json);
+    bool (*on_health)(void *arg, struct string *json);
+    void *arg;
+};
+
+/* NULL with a sentence where it cannot listen. Logs "admin listening address=...". */
+struct admin *admin_start(struct loop *, const struct admin_options *, struct string *why);
+void admin_stop(struct admin *);

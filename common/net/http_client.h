@@ -1,0 +1,47 @@
+/* HTTP requests to others, over libcurl's multi interface on the loop.
+ *
+ * Connections are kept and reused, certificates and host names verified,
+ * redirects never followed, "Expect: 100-continue" never sent. Only what the
+ * caller asks for is sent; an answer's body is read up to a bound and dropped,
+ * unless the caller wants it. The one file that names libcurl. */
+#pragma once
+#include "base/text.h"
+#include "net/loop.h"
+
+struct http_client;
+struct http_request; /* one in flight */
+
+enum http_outcome {
+    HTTP_ANSWERED,
+    HTTP_FAILED,  /* no answer: `error` says why, in libcurl's words and without the body */
+    HTTP_STOPPED, /* the client was destroyed */
+};
+
+struct http_result {
+    enum http_outcome outcome;
+    int status;               /* ANSWERED */
+    struct text body;         /* ANSWERED, at most keep_bytes of it; until the callback returns */
+    const char *error;        /* FAILED */
+    int64_t retry_after_s;    /* from Retry-After, seconds or date; 0 where there is none */
+    int64_t took_ms;
+};
+typedef void http_done_fn(void *arg, const struct http_result *);
+
+struct http_call {
+    const char *method;         /* "POST", "GET" */
+    const char *url;            /* http or https, no other scheme; http+unix:///path.sock:/target too */
+    const char *const *headers; /* "Name: value", NULL-terminated */
+    struct text body;           /* lent until the callback has returned */
+    int timeout_ms;             /* the whole exchange */
+    int connect_timeout_ms;
+    size_t keep_bytes;          /* of the answer's body; 0: none */
+    const char *ca_file;        /* NULL: the system's */
+    const char *client_certificate;
+    const char *client_key;
+};
+
+struct http_client *http_client_create(struct loop *);
+void http_client_destroy(struct http_client *); /* ends what is in flight as STOPPED */
+
+/* Texts but the body are borrowed until the call returns. */
+void http_client_send(struct http_client *, const struct http_call *, http_done_fn *, void *arg);

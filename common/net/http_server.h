@@ -1,0 +1,87 @@
+/* An HTTP/1.1 server on the loop: listeners, connections, exchanges.
+ *
+ * libevhtp parses and answers, but never sees a byte from the net that the
+ * gate (http_guard) has not judged: one whole, unambiguous, size-limited
+ * message at a time, with `chunked` already decoded. Nobody above this file
+ * knows libevhtp's ways.
+ *
+ * An exchange is one request and our one answer to it. The handler owns it
+ * until it answers, now or much later, exactly once; the answer ends it. If
+ * the peer has gone meanwhile, the answer goes nowhere, quietly: nobody above
+ * asks whether the peer is still there. */
+#pragma once
+#include "base/text.h"
+#include "net/loop.h"
+
+struct http_server;
+struct http_exchange;
+struct ssl_ctx_st;
+
+enum http_fault {
+    HTTP_FAULT_MALFORMED,      /* ambiguous or broken */
+    HTTP_FAULT_HEAD_TOO_LARGE, /* over 16 KiB or 100 headers */
+    HTTP_FAULT_BODY_TOO_LARGE, /* told by Content-Length, or seen while chunks arrive */
+    HTTP_FAULT_TOO_SLOW,       /* not whole 10 s after its first byte */
+    HTTP_FAULT_CROWDED,        /* over the connections allowed */
+    HTTP_FAULTS
+};
+const char *http_fault_name(enum http_fault);
+
+/* What to answer. Texts are borrowed for the call. */
+struct http_answer {
+    int status;
+    struct text body;
+    const char *content_type; /* NULL: application/json */
+    const char *allow;        /* the Allow header, or NULL */
+    int retry_after_s;        /* 0: no such header */
+    bool close;               /* close the connection after it */
+};
+
+/* A request's head, once it is there and before its body is read. */
+struct http_head {
+    struct text method;
+    struct text path;      /* without the query */
+    bool has_length;       /* false: chunked */
+    uint64_t body_bytes;   /* what Content-Length says; 0 where there is neither */
+};
+
+struct http_handler {
+    void *arg;
+    /* True to read on. False: *refusal is answered, the connection closed, the body never read. */
+    bool (*on_head)(void *arg, const struct http_head *, struct http_answer *refusal);
+    /* The whole request is there; the handler now owns the exchange. */
+    void (*on_request)(void *arg, struct http_exchange *);
+    /* The gate refuses; the handler chooses the answer. `close` is taken as true. */
+    void (*on_fault)(void *arg, enum http_fault, struct http_answer *);
+};
+
+struct http_limits {
+    size_t body_bytes;  /* a body of exactly this passes */
+    size_t connections; /* 0: no limit */
+};
+
+struct http_server *http_server_create(struct loop *, const struct http_handler *,
+                                       const struct http_limits *);
+/* Takes the listening descriptor, and the TLS context (NULL: plain HTTP). */
+void http_server_listen(struct http_server *, int descriptor, struct ssl_ctx_st *);
+
+/* Drain: no new connection is accepted, idle ones are closed, answers still to
+ * come carry "Connection: close". on_empty comes once, later, when the last
+ * connection has gone. */
+void http_server_drain(struct http_server *, loop_fn *on_empty, void *arg);
+void http_server_destroy(struct http_server *); /* cuts what is left; exchanges stay answerable, to nobody */
+
+size_t http_server_connections(const struct http_server *);
+/* Bytes of bodies that are held or still to come: of Content-Length as soon as
+ * on_head has said yes, of chunked ones the limit, until they are answered. */
+size_t http_server_body_bytes(const struct http_server *);
+
+struct text http_exchange_method(const struct http_exchange *);
+struct text http_exchange_path(const struct http_exchange *);
+struct text http_exchange_header(const struct http_exchange *, const char *name); /* empty if absent */
+bool http_exchange_header_twice(const struct http_exchange *, const char *name);
+struct text http_exchange_body(const struct http_exchange *); /* one piece; until answered */
+struct text http_exchange_peer(const struct http_exchange *); /* "10.1.2.3:4567", for logs */
+/* Steady time of the request's first byte; on a connection's first request, of its acceptance. */
+int64_t http_exchange_since_ms(const struct http_exchange *);
+void http_exchange_answer(struct http_exchange **, const struct http_answer *); /* takes it */
