@@ -1,4 +1,4 @@
-#include "kula/pattern.h"
+#include "base/pattern.h"
 
 static bool excludes(struct text *pattern) {
     if (!text_starts(*pattern, "!"))
