@@ -49,15 +49,19 @@ bool pattern_valid(struct text pattern, struct string *why) {
 static bool matches(struct text pattern, struct text type) {
     if (text_is(pattern, "*"))
         return true;
-    while (pattern.size && type.size) {
+    for (;;) {
         struct text wanted = text_cut(&pattern, '.');
-        if (pattern.size == 0 && text_is(wanted, "*"))
-            return true;
+        bool any = text_is(wanted, "*");
+        if (any && pattern.size == 0)
+            return type.size > 0;
+        size_t before = type.size;
         struct text found = text_cut(&type, '.');
-        if (!text_is(wanted, "*") && !text_equal(wanted, found))
+        bool dotted = found.size < before; /* a segment follows, be it an empty one */
+        if (any ? found.size == 0 : !text_equal(wanted, found))
             return false;
+        if (pattern.size == 0 || !dotted)
+            return pattern.size == 0 && !dotted;
     }
-    return pattern.size == 0 && type.size == 0;
 }
 
 bool pattern_list_matches(const char *const *patterns, size_t count, struct text type) {

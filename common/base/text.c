@@ -71,7 +71,7 @@ bool text_to_uint(struct text t, uint64_t most, uint64_t *number) {
         if (t.data[i] < '0' || t.data[i] > '9')
             return false;
         uint64_t digit = (uint64_t)(t.data[i] - '0');
-        if (sum > most / 10 || sum * 10 > most - digit)
+        if (digit > most || sum > (most - digit) / 10)
             return false;
         sum = sum * 10 + digit;
     }
