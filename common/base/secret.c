@@ -1,0 +1,96 @@
+#include "base/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+enum {
+    SECRET_MOST = 64 * 1024,
+    BUFFER_BYTES = SECRET_MOST + 3, /* a CRLF after it, and one byte that says "too long" */
+};
+
+static ssize_t read_all(int file, unsigned char *buffer) {
+    size_t size = 0;
+    while (size < BUFFER_BYTES) {
+        ssize_t more = read(file, buffer + size, BUFFER_BYTES - size);
+        if (more < 0 && errno == EINTR)
+            continue;
+        if (more < 0)
+            return -1;
+        if (more == 0)
+            break;
+        size += (size_t)more;
+    }
+    return (ssize_t)size;
+}
+
+static ssize_t read_file(const char *path, unsigned char *buffer) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return -1;
+    ssize_t size = read_all(file, buffer);
+    int error = errno;
+    close(file);
+    errno = error;
+    return size;
+}
+
+static size_t without_newline(const unsigned char *buffer, size_t size) {
+    if (size && buffer[size - 1] == '\n')
+        size -= size > 1 && buffer[size - 2] == '\r' ? 2 : 1;
+    return size;
+}
+
+static const char *advice(int error) {
+    switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+        return "create it, or name the right file";
+    case EACCES:
+    case EPERM:
+        return "let this program's user read it";
+    default:
+        return "name a file that can be read";
+    }
+}
+
+static bool take(const char *path, const unsigned char *buffer, ssize_t got, struct secret *secret,
+                 struct string *why) {
+    if (got < 0) {
+        int error = errno;
+        string_addf(why, "cannot read the secret file %s: %s; %s", path, strerror(error),
+                    advice(error));
+        return false;
+    }
+    size_t size = without_newline(buffer, (size_t)got);
+    if (size == 0) {
+        string_addf(why, "the secret file %s is empty; put the secret into it", path);
+        return false;
+    }
+    if (size > SECRET_MOST) {
+        string_addf(why, "the secret file %s is over 64 KiB; it should hold a secret only", path);
+        return false;
+    }
+    *secret = (struct secret){(unsigned char *)memory_copy(buffer, size), size};
+    return true;
+}
+
+bool secret_read(const char *path, struct secret *secret, struct string *why) {
+    unsigned char *buffer = memory_new(BUFFER_BYTES);
+    *secret = (struct secret){0};
+    bool taken = take(path, buffer, read_file(path, buffer), secret, why);
+    explicit_bzero(buffer, BUFFER_BYTES);
+    free(buffer);
+    return taken;
+}
+
+void secret_finish(struct secret *secret) {
+    if (secret->data)
+        explicit_bzero(secret->data, secret->size);
+    free(secret->data);
+    *secret = (struct secret){0};
+}
