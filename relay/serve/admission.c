@@ -1,0 +1,55 @@
+#include "serve/admission.h"
+
+#include <sys/resource.h>
+
+#include "base/log.h"
+
+/* Descriptors that are not Kula's connections: listeners, admin, Redis, epoll, log. */
+enum { DESCRIPTORS_OF_OURS = 64 };
+
+/* Without this the accepting socket would fail for want of a descriptor, and
+ * the loop would spin on it. */
+static size_t connections_possible(size_t asked) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return asked;
+    rlim_t needed = asked + DESCRIPTORS_OF_OURS;
+    if (limit.rlim_cur < needed) {
+        limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= needed)
+        return asked;
+    size_t possible =
+        limit.rlim_cur > 2 * DESCRIPTORS_OF_OURS ? limit.rlim_cur - DESCRIPTORS_OF_OURS : 1;
+    log_warning("fewer connections than configured connections=%zu possible=%zu "
+                "open_files_limit=%zu",
+                asked, possible, (size_t)limit.rlim_cur);
+    return possible;
+}
+
+void admission_init(struct admission *admission, const struct config *config) {
+    *admission = (struct admission){
+        .body_bytes = (size_t)config->body_limit_bytes,
+        .bytes_in_flight = (size_t)config->bytes_in_flight,
+        .connections = connections_possible((size_t)config->connections),
+    };
+}
+
+struct http_limits admission_limits(const struct admission *admission) {
+    return (struct http_limits){
+        .body_bytes = admission->body_bytes,
+        .connections = admission->connections,
+    };
+}
+
+bool admission_allows(const struct admission *admission, size_t held_bytes,
+                      const struct http_head *head) {
+    uint64_t more = head->has_length ? head->body_bytes : admission->body_bytes;
+    /* One alone always passes: a body over the whole bound would be refused for ever. */
+    if (more == 0 || held_bytes == 0)
+        return true;
+    return held_bytes <= admission->bytes_in_flight &&
+           more <= admission->bytes_in_flight - held_bytes;
+}

@@ -1,0 +1,21 @@
+/* Admission bounds what strangers can make us hold: connections, and bytes of
+ * bodies in flight. */
+#pragma once
+#include "base/config.h"
+#include "net/http_server.h"
+
+struct admission {
+    size_t body_bytes;      /* the longest body */
+    size_t bytes_in_flight; /* of all bodies together */
+    size_t connections;
+};
+
+/* Of the connections that were asked for, as many as the process may have
+ * descriptors for: its limit is raised as far as it goes, and told where that
+ * is not enough. */
+void admission_init(struct admission *, const struct config *);
+struct http_limits admission_limits(const struct admission *);
+
+/* May this body be read, while `held` bytes of others are here? A chunked one counts as the
+ * longest. */
+bool admission_allows(const struct admission *, size_t held_bytes, const struct http_head *);

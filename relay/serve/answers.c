@@ -1,0 +1,83 @@
+#include "serve/answers.h"
+
+#include <assert.h>
+
+#include "base/json.h"
+
+/* How long a sender is asked to wait; Kula's own shortest wait is a minute. */
+enum { SOON_S = 1, LATER_S = 5 };
+
+static const struct row {
+    const char *name;
+    int status;
+    const char *allow;
+    int retry_after_s;
+} table[ANSWERS] = {
+    [ANSWER_ACCEPTED] = {"accepted", 200},
+    [ANSWER_DUPLICATE] = {"duplicate", 200},
+    [ANSWER_PENNED] = {"penned", 200},
+    [ANSWER_OK] = {"ok", 200},
+    [ANSWER_SIGNATURE_MISSING] = {"signature_missing", 401},
+    [ANSWER_SIGNATURE_MALFORMED] = {"signature_malformed", 401},
+    [ANSWER_SIGNATURE_UNMATCHED] = {"signature_unmatched", 401},
+    [ANSWER_STALE] = {"stale", 401},
+    [ANSWER_SIGNATURE_UNMATCHED_RETRY] = {"signature_unmatched_retry", 503, NULL, LATER_S},
+    [ANSWER_STALE_RETRY] = {"stale_retry", 503, NULL, LATER_S},
+    [ANSWER_UNAVAILABLE] = {"unavailable", 503, NULL, LATER_S},
+    [ANSWER_BUSY] = {"busy", 503, NULL, SOON_S},
+    [ANSWER_CROWDED] = {"crowded", 503, NULL, SOON_S},
+    [ANSWER_DRAINING] = {"draining", 503, NULL, SOON_S},
+    [ANSWER_TOO_LARGE] = {"too_large", 413},
+    [ANSWER_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, "POST"},
+    [ANSWER_NOT_FOUND] = {"not_found", 404},
+    [ANSWER_MALFORMED] = {"malformed", 400},
+    [ANSWER_HEAD_TOO_LARGE] = {"head_too_large", 431},
+    [ANSWER_TOO_SLOW] = {"too_slow", 408},
+};
+
+static const enum answer fault_answers[HTTP_FAULTS] = {
+    [HTTP_FAULT_MALFORMED] = ANSWER_MALFORMED,
+    [HTTP_FAULT_HEAD_TOO_LARGE] = ANSWER_HEAD_TOO_LARGE,
+    [HTTP_FAULT_BODY_TOO_LARGE] = ANSWER_TOO_LARGE,
+    [HTTP_FAULT_TOO_SLOW] = ANSWER_TOO_SLOW,
+    [HTTP_FAULT_CROWDED] = ANSWER_CROWDED,
+};
+
+const char *answers_name(enum answer answer) {
+    assert(answer < ANSWERS);
+    return table[answer].name;
+}
+
+enum answer answers_for_fault(enum http_fault fault) {
+    assert(fault < HTTP_FAULTS);
+    return fault_answers[fault];
+}
+
+static void write_body(const char *name, struct text event_id, struct string *body) {
+    struct json_writer *writer = json_writer_create();
+    json_open(writer, '{');
+    json_key(writer, "status");
+    json_string(writer, text_of(name));
+    if (event_id.size) {
+        json_key(writer, "event_id");
+        json_string(writer, event_id);
+    }
+    json_close(writer, '}');
+    string_clear(body);
+    string_add(body, json_writer_text(writer));
+    string_add_char(body, '\n');
+    json_writer_destroy(writer);
+}
+
+void answers_fill(enum answer answer, struct text event_id, struct string *body,
+                  struct http_answer *http) {
+    assert(answer < ANSWERS);
+    const struct row *row = &table[answer];
+    write_body(row->name, event_id, body);
+    *http = (struct http_answer){
+        .status = row->status,
+        .body = string_text(body),
+        .allow = row->allow,
+        .retry_after_s = row->retry_after_s,
+    };
+}

@@ -1,0 +1,41 @@
+/* What serve answers: every outcome, and the one table that turns it into a
+ * status and a body.
+ *
+ * To Kula any 4xx but 429 is final and loses the event, 410 disables the
+ * endpoint for good, and a 3xx is followed by nobody knows whom. So no other
+ * piece of serve names a status. */
+#pragma once
+#include "net/http_server.h"
+
+enum answer {
+    ANSWER_ACCEPTED,
+    ANSWER_DUPLICATE,
+    ANSWER_PENNED,
+    ANSWER_OK, /* to /healthz */
+    ANSWER_SIGNATURE_MISSING,
+    ANSWER_SIGNATURE_MALFORMED,
+    ANSWER_SIGNATURE_UNMATCHED,
+    ANSWER_STALE,
+    ANSWER_SIGNATURE_UNMATCHED_RETRY, /* the endpoint says `unmatched: retry` */
+    ANSWER_STALE_RETRY,               /* the endpoint says `stale: retry` */
+    ANSWER_UNAVAILABLE,               /* the ledger did not take it in time */
+    ANSWER_BUSY,                      /* too many bytes in flight */
+    ANSWER_CROWDED,                   /* too many connections */
+    ANSWER_DRAINING,                  /* to /healthz */
+    ANSWER_TOO_LARGE,
+    ANSWER_METHOD_NOT_ALLOWED,
+    ANSWER_NOT_FOUND,
+    ANSWER_MALFORMED,
+    ANSWER_HEAD_TOO_LARGE,
+    ANSWER_TOO_SLOW,
+    ANSWERS
+};
+
+/* The word in the body, the log and the metrics. */
+const char *answers_name(enum answer);
+
+enum answer answers_for_fault(enum http_fault);
+
+/* The body is one line of JSON, written into *body, which has to last as long
+ * as the answer. An event id is the only thing in it that a sender chose; empty: none. */
+void answers_fill(enum answer, struct text event_id, struct string *body, struct http_answer *);

@@ -1,0 +1,393 @@
+#include "serve/ingress.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "kula/envelope.h"
+#include "kula/signature.h"
+#include "serve/admission.h"
+#include "serve/answers.h"
+#include "serve/endpoints.h"
+
+static const char signature_header[] = "X-Kula-Signature";
+
+enum { TRACE_BYTES = 16, TRACE_HEX = 2 * TRACE_BYTES };
+
+/* Of a stranger's path, as much as goes into a log line. */
+enum { PATH_SHOWN = 200 };
+
+struct ingress {
+    const struct config *config;
+    struct metrics *metrics;
+    struct metric *append_seconds;
+    struct ledger *ledger;
+    struct endpoints *endpoints;
+    struct admission admission;
+    struct http_handler handler;
+    struct http_server *server;
+    LIST_HEAD(, delivery) deliveries; /* each waits for the ledger */
+    size_t delivery_count;
+    struct string body; /* of the answer that is being given */
+    bool draining;
+};
+
+/* One delivery, from the whole request to the answer. */
+struct delivery {
+    LIST_ENTRY(delivery) link;
+    struct ingress *ingress;
+    struct http_exchange *exchange;
+    const struct endpoint *endpoint;
+    struct envelope envelope;
+    const char *pen_reason; /* NULL: it can be read */
+    char trace[TRACE_HEX + 1];
+    int64_t received_ms;    /* wall time */
+    int64_t whole_since_ms; /* steady time */
+    int64_t ahead_ms;       /* how far the signature's time lies in the future */
+    bool stale;
+};
+
+static const struct metric_family deliveries_total = {
+    .name = "kula_relay_deliveries_total",
+    .kind = METRIC_COUNTER,
+    .help = "Deliveries by what they were answered.",
+    .labels = {"endpoint", "outcome"},
+};
+static const struct metric_family http_faults_total = {
+    .name = "kula_relay_http_faults_total",
+    .kind = METRIC_COUNTER,
+    .help = "Requests refused before anybody looked at their path.",
+    .labels = {"fault"},
+};
+static const struct metric_family append_seconds = {
+    .name = "kula_relay_append_seconds",
+    .kind = METRIC_HISTOGRAM,
+    .help = "From the whole request to stored in the ledger.",
+};
+
+static void count(struct ingress *ingress, const struct endpoint *endpoint, enum answer answer) {
+    metric_add(metrics_series(ingress->metrics, &deliveries_total,
+                              endpoint ? endpoint->config->name : "", answers_name(answer)),
+               1);
+}
+
+/* ---- A delivery's life ---- */
+
+static void make_trace(char trace[TRACE_HEX + 1]) {
+    static const char digits[] = "0123456789abcdef";
+    unsigned char bytes[TRACE_BYTES];
+    ssize_t got = getrandom(bytes, sizeof bytes, 0);
+    assert(got == (ssize_t)sizeof bytes);
+    for (size_t i = 0; i < TRACE_BYTES; i++) {
+        trace[2 * i] = digits[bytes[i] >> 4];
+        trace[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    trace[TRACE_HEX] = '\0';
+}
+
+static struct delivery *delivery_create(struct ingress *ingress, const struct endpoint *endpoint,
+                                        struct http_exchange *exchange) {
+    struct delivery *delivery = memory_new(sizeof *delivery);
+    delivery->ingress = ingress;
+    delivery->endpoint = endpoint;
+    delivery->exchange = exchange;
+    delivery->received_ms = clock_wall_ms();
+    delivery->whole_since_ms = clock_steady_ms();
+    make_trace(delivery->trace);
+    LIST_INSERT_HEAD(&ingress->deliveries, delivery, link);
+    ingress->delivery_count++;
+    return delivery;
+}
+
+static void delivery_destroy(struct delivery *delivery) {
+    assert(!delivery->exchange);
+    LIST_REMOVE(delivery, link);
+    delivery->ingress->delivery_count--;
+    free(delivery);
+}
+
+/* The one way out: counted, answered, gone. */
+static void delivery_answer(struct delivery *delivery, enum answer answer) {
+    struct ingress *ingress = delivery->ingress;
+    struct http_answer http;
+    bool has_id = answer == ANSWER_ACCEPTED || answer == ANSWER_DUPLICATE;
+    count(ingress, delivery->endpoint, answer);
+    answers_fill(answer, has_id ? text_of(delivery->envelope.id) : (struct text){0}, &ingress->body,
+                 &http);
+    http_exchange_answer(&delivery->exchange, &http);
+    delivery_destroy(delivery);
+}
+
+static void delivery_refuse(struct delivery *delivery, enum answer answer) {
+    struct text peer = http_exchange_peer(delivery->exchange);
+    log_warning("delivery refused reason=%s endpoint=%s peer=%.*s", answers_name(answer),
+                delivery->endpoint->config->name, TEXT_ARG(peer));
+    delivery_answer(delivery, answer);
+}
+
+static int64_t delivery_took_ms(const struct delivery *delivery) {
+    return clock_steady_ms() - delivery->whole_since_ms;
+}
+
+/* A deadline counts from the first byte, as Kula's own ten seconds do, and
+ * however late it is the ledger is asked once. */
+static int64_t delivery_deadline_ms(const struct delivery *delivery) {
+    int64_t left_ms =
+        http_exchange_since_ms(delivery->exchange) + INGRESS_HOLD_MS - clock_steady_ms();
+    return left_ms > 1 ? left_ms : 1;
+}
+
+/* ---- Is it Kula? ---- */
+
+static enum signature_verdict check_signature(struct delivery *delivery) {
+    const struct endpoint *endpoint = delivery->endpoint;
+    struct signature signature;
+    size_t matched;
+    /* Two of them would leave it open which one was meant. */
+    if (http_exchange_header_twice(delivery->exchange, signature_header))
+        return SIGNATURE_MALFORMED;
+    enum signature_verdict verdict =
+        signature_parse(http_exchange_header(delivery->exchange, signature_header), &signature);
+    if (verdict != SIGNATURE_GOOD)
+        return verdict;
+    delivery->ahead_ms = signature.t_s * 1000 - delivery->received_ms;
+    return signature_check(&signature, endpoint->keys, endpoint->key_count,
+                           http_exchange_body(delivery->exchange), delivery->received_ms / 1000,
+                           endpoint->config->tolerance_ms / 1000, &matched);
+}
+
+static bool delivery_is_from_kula(struct delivery *delivery, enum answer *refusal) {
+    enum signature_verdict verdict = check_signature(delivery);
+    int64_t apart_ms = delivery->ahead_ms < 0 ? -delivery->ahead_ms : delivery->ahead_ms;
+    delivery->stale = verdict == SIGNATURE_STALE;
+    return endpoints_trust(delivery->endpoint, verdict, apart_ms,
+                           delivery->ingress->config->dedup_window_ms, refusal);
+}
+
+/* ---- What is it? ---- */
+
+/* Nobody signs these headers, so the body wins; a difference says that
+ * something between Kula and us is not what it should be. */
+static void compare_headers(const struct delivery *delivery) {
+    struct text id = http_exchange_header(delivery->exchange, "X-Kula-Event-Id");
+    struct text type = http_exchange_header(delivery->exchange, "X-Kula-Event");
+    if ((id.size == 0 || text_is(id, delivery->envelope.id)) &&
+        (type.size == 0 || text_is(type, delivery->envelope.type)))
+        return;
+    log_warning("headers differ from the signed body event=%s type=%s endpoint=%s",
+                delivery->envelope.id, delivery->envelope.type, delivery->endpoint->config->name);
+}
+
+/* NULL, or why it goes to the pen: it is authentic, so a 4xx would lose it. */
+static const char *delivery_read(struct delivery *delivery) {
+    enum envelope_fault fault =
+        envelope_parse(http_exchange_body(delivery->exchange), &delivery->envelope);
+    if (fault != ENVELOPE_FINE)
+        return envelope_fault_name(fault);
+    compare_headers(delivery);
+    if (!endpoints_serve_account(delivery->endpoint, text_of(delivery->envelope.account)))
+        return "other_account";
+    return NULL;
+}
+
+/* ---- Write it down ---- */
+
+static void delivery_fail(struct delivery *delivery) {
+    struct text trouble = ledger_trouble(delivery->ingress->ledger);
+    log_warning("delivery not stored event=%s endpoint=%s ms=%" PRId64 " trouble=%.*s",
+                delivery->envelope.id, delivery->endpoint->config->name, delivery_took_ms(delivery),
+                TEXT_ARG(trouble));
+    delivery_answer(delivery, ANSWER_UNAVAILABLE);
+}
+
+static void on_appended(void *arg, enum ledger_stored stored, struct text stream_id) {
+    struct delivery *delivery = arg;
+    /* Only after "stored": once a 2xx is out, Kula never sends it again. */
+    if (stored == LEDGER_NOT_STORED) {
+        delivery_fail(delivery);
+        return;
+    }
+    enum answer answer = stored == LEDGER_STORED ? ANSWER_ACCEPTED : ANSWER_DUPLICATE;
+    metric_observe_ms(delivery->ingress->append_seconds, delivery_took_ms(delivery));
+    log_info("delivery %s event=%s type=%s endpoint=%s stream=%.*s stale=%s ms=%" PRId64,
+             answers_name(answer), delivery->envelope.id, delivery->envelope.type,
+             delivery->endpoint->config->name, TEXT_ARG(stream_id), delivery->stale ? "yes" : "no",
+             delivery_took_ms(delivery));
+    delivery_answer(delivery, answer);
+}
+
+static void delivery_append(struct delivery *delivery) {
+    const struct envelope *envelope = &delivery->envelope;
+    /* A signature from the future stays acceptable for longer, so its id is
+     * remembered for longer: as long as a replay of it would come in. */
+    int64_t ahead_ms = delivery->ahead_ms > 0 ? delivery->ahead_ms : 0;
+    struct ledger_append append = {
+        .event =
+            {
+                .id = text_of(envelope->id),
+                .type = text_of(envelope->type),
+                .endpoint = text_of(delivery->endpoint->config->name),
+                .account = text_of(envelope->account),
+                .created = text_of(envelope->created),
+                .trace = text_of(delivery->trace),
+                .body = http_exchange_body(delivery->exchange),
+                .received_ms = delivery->received_ms,
+            },
+        .window_ms = delivery->ingress->config->dedup_window_ms + ahead_ms,
+        .deadline_ms = delivery_deadline_ms(delivery),
+    };
+    ledger_append(delivery->ingress->ledger, &append, on_appended, delivery);
+}
+
+static void on_penned(void *arg, enum ledger_stored stored, struct text stream_id) {
+    struct delivery *delivery = arg;
+    if (stored == LEDGER_NOT_STORED) {
+        delivery_fail(delivery);
+        return;
+    }
+    metric_observe_ms(delivery->ingress->append_seconds, delivery_took_ms(delivery));
+    log_warning("delivery penned reason=%s endpoint=%s pen=%.*s ms=%" PRId64, delivery->pen_reason,
+                delivery->endpoint->config->name, TEXT_ARG(stream_id), delivery_took_ms(delivery));
+    delivery_answer(delivery, ANSWER_PENNED);
+}
+
+static void delivery_pen(struct delivery *delivery) {
+    struct ledger_pen pen = {
+        .endpoint = text_of(delivery->endpoint->config->name),
+        .reason = text_of(delivery->pen_reason),
+        .signature = http_exchange_header(delivery->exchange, signature_header),
+        .body = http_exchange_body(delivery->exchange),
+        .received_ms = delivery->received_ms,
+        .deadline_ms = delivery_deadline_ms(delivery),
+    };
+    ledger_pen(delivery->ingress->ledger, &pen, on_penned, delivery);
+}
+
+/* ---- What the server tells ---- */
+
+static bool is_health_check(struct text method, struct text path) {
+    return text_is(path, "/healthz") && (text_is(method, "GET") || text_is(method, "HEAD"));
+}
+
+static const struct endpoint *find_target(const struct ingress *ingress, struct text method,
+                                          struct text path, enum answer *refusal) {
+    const struct endpoint *endpoint = endpoints_find(ingress->endpoints, path);
+    *refusal = ANSWER_NOT_FOUND;
+    if (!endpoint)
+        return NULL;
+    *refusal = ANSWER_METHOD_NOT_ALLOWED;
+    return text_is(method, "POST") ? endpoint : NULL;
+}
+
+static void refuse_target(struct ingress *ingress, struct text method, struct text path,
+                          enum answer answer, struct http_answer *http) {
+    struct text shown = text_slice(path.data, path.size < PATH_SHOWN ? path.size : PATH_SHOWN);
+    log_warning("request refused reason=%s method=%.*s path=%.*s", answers_name(answer),
+                TEXT_ARG(method), TEXT_ARG(shown));
+    count(ingress, endpoints_find(ingress->endpoints, path), answer);
+    answers_fill(answer, (struct text){0}, &ingress->body, http);
+}
+
+static bool on_head(void *arg, const struct http_head *head, struct http_answer *http) {
+    struct ingress *ingress = arg;
+    enum answer refusal;
+    if (is_health_check(head->method, head->path) && head->has_length && head->body_bytes == 0)
+        return true;
+    if (!find_target(ingress, head->method, head->path, &refusal)) {
+        refuse_target(ingress, head->method, head->path, refusal, http);
+        return false;
+    }
+    size_t held_bytes = http_server_body_bytes(ingress->server);
+    if (!admission_allows(&ingress->admission, held_bytes, head)) {
+        refuse_target(ingress, head->method, head->path, ANSWER_BUSY, http);
+        return false;
+    }
+    return true;
+}
+
+static void answer_health_check(struct ingress *ingress, struct http_exchange *exchange) {
+    struct http_answer http;
+    answers_fill(ingress->draining ? ANSWER_DRAINING : ANSWER_OK, (struct text){0}, &ingress->body,
+                 &http);
+    http_exchange_answer(&exchange, &http);
+}
+
+static void on_request(void *arg, struct http_exchange *exchange) {
+    struct ingress *ingress = arg;
+    struct text method = http_exchange_method(exchange);
+    struct text path = http_exchange_path(exchange);
+    enum answer refusal;
+    if (is_health_check(method, path)) {
+        answer_health_check(ingress, exchange);
+        return;
+    }
+    const struct endpoint *endpoint = find_target(ingress, method, path, &refusal);
+    if (!endpoint) {
+        struct http_answer http;
+        refuse_target(ingress, method, path, refusal, &http);
+        http_exchange_answer(&exchange, &http);
+        return;
+    }
+    struct delivery *delivery = delivery_create(ingress, endpoint, exchange);
+    if (!delivery_is_from_kula(delivery, &refusal))
+        delivery_refuse(delivery, refusal);
+    else if ((delivery->pen_reason = delivery_read(delivery)))
+        delivery_pen(delivery);
+    else
+        delivery_append(delivery);
+}
+
+static void on_fault(void *arg, enum http_fault fault, struct http_answer *http) {
+    struct ingress *ingress = arg;
+    log_warning("request refused reason=%s", http_fault_name(fault));
+    metric_add(metrics_series(ingress->metrics, &http_faults_total, http_fault_name(fault), NULL),
+               1);
+    answers_fill(answers_for_fault(fault), (struct text){0}, &ingress->body, http);
+}
+
+/* ---- Its own life ---- */
+
+struct ingress *ingress_create(const struct ingress_needs *needs) {
+    struct ingress *ingress = memory_new(sizeof *ingress);
+    ingress->config = needs->config;
+    ingress->metrics = needs->metrics;
+    ingress->append_seconds = metrics_series(needs->metrics, &append_seconds, NULL, NULL);
+    ingress->ledger = needs->ledger;
+    ingress->endpoints = endpoints_create(needs->config);
+    ingress->handler = (struct http_handler){ingress, on_head, on_request, on_fault};
+    LIST_INIT(&ingress->deliveries);
+    admission_init(&ingress->admission, needs->config);
+    struct http_limits limits = admission_limits(&ingress->admission);
+    ingress->server = http_server_create(needs->loop, &ingress->handler, &limits);
+    return ingress;
+}
+
+void ingress_destroy(struct ingress *ingress) {
+    struct delivery *delivery;
+    if (!ingress)
+        return;
+    while ((delivery = LIST_FIRST(&ingress->deliveries)))
+        delivery_answer(delivery, ANSWER_UNAVAILABLE);
+    http_server_destroy(ingress->server);
+    endpoints_destroy(ingress->endpoints);
+    string_finish(&ingress->body);
+    free(ingress);
+}
+
+struct http_server *ingress_server(const struct ingress *ingress) {
+    return ingress->server;
+}
+
+void ingress_drain(struct ingress *ingress, loop_fn *on_empty, void *arg) {
+    ingress->draining = true;
+    http_server_drain(ingress->server, on_empty, arg);
+}
+
+size_t ingress_deliveries_in_flight(const struct ingress *ingress) {
+    return ingress->delivery_count;
+}

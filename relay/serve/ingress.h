@@ -1,0 +1,36 @@
+/* Ingress is the story of one delivery, from its head to our answer.
+ *
+ * What Kula signed gets a 2xx, and a 2xx means that it is stored: first the
+ * signature, over the body as it came; then what the body says; then the
+ * ledger; and only when that has said yes, the answer. While the ledger is
+ * away a delivery is held, up to 8 s after its first byte, because one refusal
+ * is one step towards a disabled endpoint. */
+#pragma once
+#include "base/config.h"
+#include "base/metrics.h"
+#include "ledger/ledger.h"
+#include "net/http_server.h"
+
+struct ingress;
+
+struct ingress_needs { /* all borrowed for the ingress' life */
+    struct loop *loop;
+    const struct config *config;
+    struct metrics *metrics;
+    struct ledger *ledger;
+};
+
+/* Deliveries are held for this long at most, after their first byte. */
+enum { INGRESS_HOLD_MS = 8000 };
+
+struct ingress *ingress_create(const struct ingress_needs *);
+/* Answers what is still held as unavailable, and cuts what is left. Only after
+ * ledger_destroy, which sees to it that no answer of the ledger comes any more. */
+void ingress_destroy(struct ingress *);
+
+/* Its own, for listening and for the gauges. */
+struct http_server *ingress_server(const struct ingress *);
+
+/* No new connections; on_empty comes when the last one has gone. */
+void ingress_drain(struct ingress *, loop_fn *on_empty, void *arg);
+size_t ingress_deliveries_in_flight(const struct ingress *);

@@ -1,0 +1,79 @@
+/* kula-relay-serve: what `kula-relay serve` becomes. A program of its own, so
+ * that the process on the internet links only what it needs. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "serve/serve.h"
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage[] =
+    "usage: kula-relay serve [--config FILE]\n"
+    "\n"
+    "Accepts Kula's signed deliveries and stores them in the ledger (Redis). A 2xx means\n"
+    "stored; while Redis is away a delivery is held for up to 8 s, then answered 503.\n"
+    "\n"
+    "  --config FILE  instead of $KULA_RELAY_CONFIG, ./kula-relay.yaml or\n"
+    "                 /etc/kula-relay/kula-relay.yaml\n"
+    "  --version      print the version\n"
+    "  --help         print this\n"
+    "\n"
+    "Signals: SIGTERM and SIGINT stop it once what is in flight has been answered, within\n"
+    "9 s; a second one stops it at once. SIGHUP is ignored: a changed configuration needs\n"
+    "a restart.\n"
+    "\n"
+    "Exit codes: 0 done, 1 failed, 2 usage, 78 configuration invalid.\n";
+
+static const struct option options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},
+    {0},
+};
+
+static int serve(const char *file) {
+    struct string problems = {0};
+    struct config *config = config_load(file, CONFIG_FOR_SERVE, &problems);
+    int exit_code = SERVE_CONFIG_INVALID;
+    if (config) {
+        log_start("serve", config->log_level, config->log_format);
+        exit_code = serve_run(config);
+    } else {
+        fputs(problems.data ? problems.data : "", stderr);
+    }
+    config_destroy(config);
+    string_finish(&problems);
+    return exit_code;
+}
+
+static int complain(void) {
+    fputs("Try 'kula-relay serve --help'.\n", stderr);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv) {
+    const char *file = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            file = optarg;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        case 'v':
+            puts("kula-relay-serve " KULA_RELAY_VERSION);
+            return 0;
+        default:
+            return complain();
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "kula-relay serve takes no arguments but options: %s\n", argv[optind]);
+        return complain();
+    }
+    return serve(file);
+}

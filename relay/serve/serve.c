@@ -1,0 +1,255 @@
+#include "serve/serve.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "net/address.h"
+#include "net/admin.h"
+#include "net/tls.h"
+#include "serve/ingress.h"
+
+enum {
+    /* What is held ends by itself within INGRESS_HOLD_MS; then the answers have to get out. */
+    DRAIN_MOST_MS = INGRESS_HOLD_MS + 1000,
+    /* Until then a Redis that is not there yet is no news. */
+    FIRST_CONNECT_MS = 1000,
+};
+
+struct serve {
+    const struct config *config;
+    struct loop *loop;
+    struct metrics *metrics;
+    struct metric *redis_connects;
+    struct ledger *ledger;
+    struct ingress *ingress;
+    struct admin *admin;
+    struct loop_timer *first_connect;
+    struct loop_timer *drain_deadline;
+    int64_t away_since_ms; /* steady time; 0: it is not away, or nobody has been told */
+    bool draining;
+    int exit_code;
+};
+
+enum { CONNECTIONS, DELIVERIES, BYTES, REDIS_UP, REDIS_CONNECTS };
+
+static const struct metric_family families[] = {
+    [CONNECTIONS] = {"kula_relay_connections", METRIC_GAUGE, "Open connections of senders."},
+    [DELIVERIES] = {"kula_relay_deliveries_in_flight", METRIC_GAUGE,
+                    "Deliveries that wait for the ledger."},
+    [BYTES] = {"kula_relay_bytes_in_flight", METRIC_GAUGE,
+               "Bytes of bodies that are held or still to come."},
+    [REDIS_UP] = {"kula_relay_redis_connected", METRIC_GAUGE,
+                  "1 while the ledger's Redis can be reached, else 0."},
+    [REDIS_CONNECTS] = {"kula_relay_redis_connects_total", METRIC_COUNTER,
+                        "Connections made to the ledger's Redis."},
+};
+
+/* ---- Redis comes and goes ---- */
+
+static void tell_away(struct serve *serve) {
+    struct text trouble = ledger_trouble(serve->ledger);
+    serve->away_since_ms = clock_steady_ms();
+    log_warning("redis away, deliveries are held trouble=%.*s", TEXT_ARG(trouble));
+}
+
+static void on_ledger_state(void *arg, bool connected) {
+    struct serve *serve = arg;
+    if (!connected) {
+        tell_away(serve);
+        return;
+    }
+    metric_add(serve->redis_connects, 1);
+    if (serve->away_since_ms)
+        log_info("redis back away_ms=%" PRId64, clock_steady_ms() - serve->away_since_ms);
+    else
+        log_info("redis connected");
+    serve->away_since_ms = 0;
+}
+
+static void on_first_connect_overdue(void *arg) {
+    struct serve *serve = arg;
+    if (!ledger_connected(serve->ledger) && !serve->away_since_ms)
+        tell_away(serve);
+}
+
+/* ---- What admin asks ---- */
+
+static void set_gauge(struct serve *serve, int family, size_t value) {
+    metric_set(metrics_series(serve->metrics, &families[family], NULL, NULL), (int64_t)value);
+}
+
+static void on_scrape(void *arg) {
+    struct serve *serve = arg;
+    struct http_server *server = ingress_server(serve->ingress);
+    set_gauge(serve, CONNECTIONS, http_server_connections(server));
+    set_gauge(serve, DELIVERIES, ingress_deliveries_in_flight(serve->ingress));
+    set_gauge(serve, BYTES, http_server_body_bytes(server));
+    set_gauge(serve, REDIS_UP, ledger_connected(serve->ledger));
+}
+
+/* Without Redis deliveries are still taken and held, so a load balancer
+ * would better nothing by sending them elsewhere. */
+static bool on_ready(void *arg, struct string *json) {
+    const struct serve *serve = arg;
+    if (serve->draining)
+        string_add_of(json, "{\"status\":\"draining\"}");
+    else if (!ledger_connected(serve->ledger))
+        string_add_of(json, "{\"status\":\"ready\",\"degraded\":true,\"redis\":\"away\"}");
+    else
+        string_add_of(json, "{\"status\":\"ready\"}");
+    return !serve->draining;
+}
+
+static bool on_health(void *arg, struct string *json) {
+    const struct serve *serve = arg;
+    string_add_of(json, serve->draining ? "{\"status\":\"draining\"}" : "{\"status\":\"ok\"}");
+    return !serve->draining;
+}
+
+/* ---- Stopping ---- */
+
+static void on_drained(void *arg) {
+    struct serve *serve = arg;
+    log_info("drained");
+    loop_stop(serve->loop);
+}
+
+static void on_drain_deadline(void *arg) {
+    struct serve *serve = arg;
+    log_warning("drain gave up connections=%zu deliveries=%zu",
+                http_server_connections(ingress_server(serve->ingress)),
+                ingress_deliveries_in_flight(serve->ingress));
+    loop_stop(serve->loop);
+}
+
+static void on_stop_signal(void *arg) {
+    struct serve *serve = arg;
+    if (serve->draining) {
+        log_warning("told twice to stop, not waiting deliveries=%zu",
+                    ingress_deliveries_in_flight(serve->ingress));
+        serve->exit_code = SERVE_FAILED;
+        loop_stop(serve->loop);
+        return;
+    }
+    serve->draining = true;
+    log_info("draining connections=%zu deliveries=%zu",
+             http_server_connections(ingress_server(serve->ingress)),
+             ingress_deliveries_in_flight(serve->ingress));
+    loop_timer_set(serve->drain_deadline, DRAIN_MOST_MS);
+    ingress_drain(serve->ingress, on_drained, serve);
+}
+
+/* ---- Starting ---- */
+
+static bool start_ledger(struct serve *serve, struct string *why) {
+    serve->ledger =
+        ledger_create(serve->loop, serve->config, "kula-relay-serve", on_ledger_state, serve, why);
+    if (serve->ledger)
+        return true;
+    serve->exit_code = SERVE_CONFIG_INVALID;
+    return false;
+}
+
+static bool open_listener(struct serve *serve, const struct config_listener *listener,
+                          struct string *why) {
+    struct ssl_ctx_st *tls = NULL;
+    if (listener->certificate &&
+        !(tls = tls_server_create(listener->certificate, listener->private_key, why))) {
+        serve->exit_code = SERVE_CONFIG_INVALID;
+        return false;
+    }
+    int descriptor = address_listen(text_of(listener->address), why);
+    if (descriptor < 0) {
+        tls_destroy(tls);
+        serve->exit_code = SERVE_FAILED;
+        return false;
+    }
+    struct string bound = {0};
+    address_format_bound(descriptor, &bound);
+    http_server_listen(ingress_server(serve->ingress), descriptor, tls);
+    log_info("listening address=%s tls=%s", bound.data, tls ? "yes" : "no");
+    string_finish(&bound);
+    return true;
+}
+
+static bool open_listeners(struct serve *serve, struct string *why) {
+    serve->ingress = ingress_create(&(struct ingress_needs){
+        .loop = serve->loop,
+        .config = serve->config,
+        .metrics = serve->metrics,
+        .ledger = serve->ledger,
+    });
+    for (size_t i = 0; i < serve->config->listener_count; i++)
+        if (!open_listener(serve, &serve->config->listeners[i], why))
+            return false;
+    return true;
+}
+
+static bool start_admin(struct serve *serve, struct string *why) {
+    if (!serve->config->serve_admin)
+        return true;
+    serve->admin = admin_start(serve->loop,
+                               &(struct admin_options){
+                                   .address = serve->config->serve_admin,
+                                   .metrics = serve->metrics,
+                                   .on_scrape = on_scrape,
+                                   .on_ready = on_ready,
+                                   .on_health = on_health,
+                                   .arg = serve,
+                               },
+                               why);
+    if (serve->admin)
+        return true;
+    serve->exit_code = SERVE_FAILED;
+    return false;
+}
+
+static void take_signals(struct serve *serve) {
+    loop_on_signal(serve->loop, SIGTERM, on_stop_signal, serve);
+    loop_on_signal(serve->loop, SIGINT, on_stop_signal, serve);
+    /* Its default would end a process whose terminal goes away. */
+    signal(SIGHUP, SIG_IGN);
+}
+
+static bool start(struct serve *serve, struct string *why) {
+    if (!start_ledger(serve, why) || !open_listeners(serve, why) || !start_admin(serve, why))
+        return false;
+    take_signals(serve);
+    loop_timer_set(serve->first_connect, FIRST_CONNECT_MS);
+    return true;
+}
+
+static void init(struct serve *serve, const struct config *config) {
+    *serve = (struct serve){.config = config, .loop = loop_create(), .metrics = metrics_create()};
+    serve->redis_connects = metrics_series(serve->metrics, &families[REDIS_CONNECTS], NULL, NULL);
+    serve->first_connect = loop_timer_create(serve->loop, on_first_connect_overdue, serve);
+    serve->drain_deadline = loop_timer_create(serve->loop, on_drain_deadline, serve);
+}
+
+static void finish(struct serve *serve) {
+    admin_stop(serve->admin);
+    ledger_destroy(serve->ledger);
+    ingress_destroy(serve->ingress);
+    loop_timer_destroy(serve->drain_deadline);
+    loop_timer_destroy(serve->first_connect);
+    metrics_destroy(serve->metrics);
+    loop_destroy(serve->loop);
+}
+
+int serve_run(const struct config *config) {
+    struct serve serve;
+    struct string why = {0};
+    init(&serve, config);
+    if (start(&serve, &why))
+        loop_run(serve.loop);
+    else
+        log_error("cannot start reason=%s", why.data ? why.data : "unknown");
+    string_finish(&why);
+    finish(&serve);
+    return serve.exit_code;
+}

@@ -1,0 +1,158 @@
+/* Which endpoint a path means, and what each endpoint's policy makes of a
+ * signature; and how much admission lets in. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "serve/admission.h"
+#include "serve/endpoints.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static struct config config_of_two(void) {
+    static char new_secret[] = "new", old_secret[] = "old";
+    static char names[2][8] = {"kula", "other"};
+    static char paths[2][24] = {"/webhooks/kula", "/webhooks/kula2"};
+    static struct secret secrets[] = {{(unsigned char *)new_secret, 3},
+                                      {(unsigned char *)old_secret, 3}};
+    static struct config_endpoint endpoints[] = {
+        {.name = names[0], .path = paths[0], .secrets = secrets, .secret_file_count = 2},
+        {.name = names[1], .path = paths[1], .secrets = secrets, .secret_file_count = 1},
+    };
+    return (struct config){.endpoints = endpoints, .endpoint_count = 2};
+}
+
+static void test_a_path_has_to_be_the_same_to_the_byte(void **state) {
+    static const struct {
+        const char *path;
+        const char *endpoint; /* NULL: none */
+    } cases[] = {
+        {"/webhooks/kula", "kula"},
+        {"/webhooks/kula2", "other"},
+        {"/webhooks/kula/", NULL},
+        {"/webhooks/kul", NULL},
+        {"/webhooks/kula3", NULL},
+        {"/Webhooks/kula", NULL},
+        {"//webhooks/kula", NULL},
+        {"/webhooks/%6bula", NULL},
+        {"/", NULL},
+        {"", NULL},
+        {"webhooks/kula", NULL},
+        {"/webhooks/./kula", NULL},
+    };
+    struct config config = config_of_two();
+    struct endpoints *endpoints = endpoints_create(&config);
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct endpoint *found = endpoints_find(endpoints, text_of(cases[i].path));
+        if (cases[i].endpoint) {
+            assert_non_null(found);
+            assert_string_equal(found->config->name, cases[i].endpoint);
+        } else {
+            assert_null(found);
+        }
+    }
+    endpoints_destroy(endpoints);
+}
+
+static void test_an_endpoint_has_a_key_for_each_secret(void **state) {
+    struct config config = config_of_two();
+    struct endpoints *endpoints = endpoints_create(&config);
+    (void)state;
+    assert_int_equal(endpoints_find(endpoints, text_of("/webhooks/kula"))->key_count, 2);
+    assert_int_equal(endpoints_find(endpoints, text_of("/webhooks/kula2"))->key_count, 1);
+    endpoints_destroy(endpoints);
+}
+
+static void test_policy_decides_what_comes_in(void **state) {
+    enum { MINUTE = 60000, WINDOW = 10 * MINUTE, IN = ANSWERS };
+    static const struct {
+        enum config_stale stale;
+        enum config_unmatched unmatched;
+        enum signature_verdict verdict;
+        int64_t apart_ms;
+        int answer; /* IN: it comes in */
+    } cases[] = {
+        {CONFIG_STALE_REJECT, CONFIG_UNMATCHED_REJECT, SIGNATURE_GOOD, 0, IN},
+        {CONFIG_STALE_RETRY, CONFIG_UNMATCHED_RETRY, SIGNATURE_GOOD, 0, IN},
+        {CONFIG_STALE_ACCEPT, CONFIG_UNMATCHED_REJECT, SIGNATURE_STALE, WINDOW - 1, IN},
+        {CONFIG_STALE_ACCEPT, CONFIG_UNMATCHED_REJECT, SIGNATURE_STALE, WINDOW, ANSWER_STALE},
+        {CONFIG_STALE_ACCEPT, CONFIG_UNMATCHED_REJECT, SIGNATURE_STALE, INT64_MAX, ANSWER_STALE},
+        {CONFIG_STALE_RETRY, CONFIG_UNMATCHED_REJECT, SIGNATURE_STALE, 1, ANSWER_STALE_RETRY},
+        {CONFIG_STALE_REJECT, CONFIG_UNMATCHED_REJECT, SIGNATURE_STALE, 1, ANSWER_STALE},
+        {CONFIG_STALE_ACCEPT, CONFIG_UNMATCHED_REJECT, SIGNATURE_UNMATCHED, 0,
+         ANSWER_SIGNATURE_UNMATCHED},
+        {CONFIG_STALE_ACCEPT, CONFIG_UNMATCHED_RETRY, SIGNATURE_UNMATCHED, 0,
+         ANSWER_SIGNATURE_UNMATCHED_RETRY},
+        {CONFIG_STALE_RETRY, CONFIG_UNMATCHED_RETRY, SIGNATURE_MALFORMED, 0,
+         ANSWER_SIGNATURE_MALFORMED},
+        {CONFIG_STALE_RETRY, CONFIG_UNMATCHED_RETRY, SIGNATURE_MISSING, 0,
+         ANSWER_SIGNATURE_MISSING},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct config_endpoint config = {.stale = cases[i].stale, .unmatched = cases[i].unmatched};
+        struct endpoint endpoint = {.config = &config};
+        enum answer refusal = ANSWERS;
+        bool in = endpoints_trust(&endpoint, cases[i].verdict, cases[i].apart_ms, WINDOW, &refusal);
+        assert_int_equal(in, cases[i].answer == IN);
+        if (!in)
+            assert_int_equal(refusal, cases[i].answer);
+    }
+}
+
+static void test_without_a_list_every_account_is_served(void **state) {
+    char number[] = "12345", word[] = "acme";
+    char *accounts[] = {number, word};
+    struct config_endpoint all = {0};
+    struct config_endpoint listed = {.accounts = accounts, .account_count = 2};
+    struct endpoint open = {.config = &all};
+    struct endpoint closed = {.config = &listed};
+    (void)state;
+    assert_true(endpoints_serve_account(&open, text_of("1")));
+    assert_true(endpoints_serve_account(&open, text_of("")));
+    assert_true(endpoints_serve_account(&closed, text_of("12345")));
+    assert_true(endpoints_serve_account(&closed, text_of("acme")));
+    assert_false(endpoints_serve_account(&closed, text_of("1234")));
+    assert_false(endpoints_serve_account(&closed, text_of("")));
+}
+
+static void test_bytes_in_flight_are_bounded(void **state) {
+    static const struct admission admission = {.body_bytes = 100, .bytes_in_flight = 250};
+    static const struct {
+        size_t held_bytes;
+        struct http_head head;
+        bool allowed;
+    } cases[] = {
+        {0, {.has_length = true, .body_bytes = 100}, true},
+        {150, {.has_length = true, .body_bytes = 100}, true},
+        {151, {.has_length = true, .body_bytes = 100}, false},
+        {151, {.has_length = true, .body_bytes = 99}, true},
+        {150, {.has_length = false}, true}, /* chunked: the longest */
+        {151, {.has_length = false}, false},
+        {250, {.has_length = true, .body_bytes = 1}, false},
+        {300, {.has_length = true, .body_bytes = 1}, false},
+        {300, {.has_length = true, .body_bytes = 0}, true},
+        {1, {.has_length = true, .body_bytes = UINT64_MAX}, false},
+        {0, {.has_length = true, .body_bytes = 1000}, true}, /* one alone */
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(admission_allows(&admission, cases[i].held_bytes, &cases[i].head),
+                         cases[i].allowed);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_path_has_to_be_the_same_to_the_byte),
+        cmocka_unit_test(test_an_endpoint_has_a_key_for_each_secret),
+        cmocka_unit_test(test_policy_decides_what_comes_in),
+        cmocka_unit_test(test_without_a_list_every_account_is_served),
+        cmocka_unit_test(test_bytes_in_flight_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
