@@ -10,8 +10,8 @@ enum { SOON_S = 1, LATER_S = 5 };
 static const struct row {
     const char *name;
     int status;
-    const char *allow;
-    int retry_after_s;
+    int retry_after_s; /* 0: none */
+    const char *allow; /* NULL: none */
 } table[ANSWERS] = {
     [ANSWER_ACCEPTED] = {"accepted", 200},
     [ANSWER_DUPLICATE] = {"duplicate", 200},
@@ -21,14 +21,14 @@ static const struct row {
     [ANSWER_SIGNATURE_MALFORMED] = {"signature_malformed", 401},
     [ANSWER_SIGNATURE_UNMATCHED] = {"signature_unmatched", 401},
     [ANSWER_STALE] = {"stale", 401},
-    [ANSWER_SIGNATURE_UNMATCHED_RETRY] = {"signature_unmatched_retry", 503, NULL, LATER_S},
-    [ANSWER_STALE_RETRY] = {"stale_retry", 503, NULL, LATER_S},
-    [ANSWER_UNAVAILABLE] = {"unavailable", 503, NULL, LATER_S},
-    [ANSWER_BUSY] = {"busy", 503, NULL, SOON_S},
-    [ANSWER_CROWDED] = {"crowded", 503, NULL, SOON_S},
-    [ANSWER_DRAINING] = {"draining", 503, NULL, SOON_S},
+    [ANSWER_SIGNATURE_UNMATCHED_RETRY] = {"signature_unmatched_retry", 503, LATER_S},
+    [ANSWER_STALE_RETRY] = {"stale_retry", 503, LATER_S},
+    [ANSWER_UNAVAILABLE] = {"unavailable", 503, LATER_S},
+    [ANSWER_BUSY] = {"busy", 503, SOON_S},
+    [ANSWER_CROWDED] = {"crowded", 503, SOON_S},
+    [ANSWER_DRAINING] = {"draining", 503, SOON_S},
     [ANSWER_TOO_LARGE] = {"too_large", 413},
-    [ANSWER_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, "POST"},
+    [ANSWER_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, 0, "POST"},
     [ANSWER_NOT_FOUND] = {"not_found", 404},
     [ANSWER_MALFORMED] = {"malformed", 400},
     [ANSWER_HEAD_TOO_LARGE] = {"head_too_large", 431},

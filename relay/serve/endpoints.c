@@ -13,7 +13,7 @@ struct endpoints {
 static void fill_endpoint(struct endpoint *endpoint, const struct config_endpoint *config) {
     endpoint->config = config;
     endpoint->key_count = config->secret_file_count;
-    endpoint->keys = memory_new(endpoint->key_count * sizeof *endpoint->keys);
+    endpoint->keys = memory_new(endpoint->key_count * sizeof(struct hmac *));
     for (size_t i = 0; i < endpoint->key_count; i++)
         endpoint->keys[i] = hmac_create(&config->secrets[i]);
 }

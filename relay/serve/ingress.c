@@ -31,7 +31,7 @@ struct ingress {
     struct admission admission;
     struct http_handler handler;
     struct http_server *server;
-    LIST_HEAD(, delivery) deliveries; /* each waits for the ledger */
+    LIST_HEAD(delivery_list, delivery) deliveries; /* each waits for the ledger */
     size_t delivery_count;
     struct string body; /* of the answer that is being given */
     bool draining;
@@ -214,10 +214,11 @@ static void on_appended(void *arg, enum ledger_stored stored, struct text stream
     }
     enum answer answer = stored == LEDGER_STORED ? ANSWER_ACCEPTED : ANSWER_DUPLICATE;
     metric_observe_ms(delivery->ingress->append_seconds, delivery_took_ms(delivery));
-    log_info("delivery %s event=%s type=%s endpoint=%s stream=%.*s stale=%s ms=%" PRId64,
-             answers_name(answer), delivery->envelope.id, delivery->envelope.type,
-             delivery->endpoint->config->name, TEXT_ARG(stream_id), delivery->stale ? "yes" : "no",
-             delivery_took_ms(delivery));
+    log_info(
+        "delivery stored outcome=%s event=%s type=%s endpoint=%s stream=%.*s stale=%s ms=%" PRId64,
+        answers_name(answer), delivery->envelope.id, delivery->envelope.type,
+        delivery->endpoint->config->name, TEXT_ARG(stream_id), delivery->stale ? "yes" : "no",
+        delivery_took_ms(delivery));
     delivery_answer(delivery, answer);
 }
 
