@@ -9,7 +9,7 @@
 struct audit_service {
     char *name;
     int64_t given, filtered, done, dead, dropped, owed;
-    int64_t unread;
+    int64_t unread; /* stand behind its place; -1 where Redis cannot tell for the moment */
     bool balances;
 };
 

@@ -1,5 +1,4 @@
-/* What the command line reads of the ledger, and how it brings a dead letter
- * back. All calls end by their callback, with AWAY or REFUSED where Redis is. */
+/* What the command line reads of the ledger. */
 #pragma once
 #include "ledger/ledger.h"
 
@@ -16,7 +15,7 @@ void browse_newest(struct ledger *, size_t count, browse_page_fn *, void *arg);
 /* Up to `count` after a stream id ("0" is before the first). */
 void browse_after(struct ledger *, struct text after, size_t count, browse_page_fn *, void *arg);
 /* The same, but waits up to wait_ms until there is one. This connection does
- * nothing else meanwhile. An `after` above the stream's end is lowered to it. */
+ * nothing else meanwhile. */
 void browse_wait(struct ledger *, struct text after, size_t count, int64_t wait_ms,
                  browse_page_fn *, void *arg);
 /* Every entry that carries this event id: the first and its revived ones. */
@@ -24,8 +23,8 @@ void browse_find(struct ledger *, struct text event_id, browse_page_fn *, void *
 
 /* Where an entry stands at each service that the ledger knows. */
 enum browse_standing {
-    BROWSE_UNREAD,  /* not given to it yet */
-    BROWSE_OWED,    /* given, and not settled */
+    BROWSE_UNREAD, /* not given to it yet */
+    BROWSE_OWED,   /* given, and not settled */
     BROWSE_DEAD,
     BROWSE_SETTLED, /* delivered, filtered or addressed to another */
 };
@@ -34,7 +33,7 @@ struct browse_stand {
     struct text service;
     enum browse_standing standing;
     unsigned attempts;
-    int64_t due_in_ms; /* OWED */
+    int64_t due_in_ms;   /* OWED */
     struct text outcome; /* OWED: of the last attempt; DEAD: the reason */
 };
 struct browse_stands {
@@ -61,32 +60,7 @@ struct browse_attempts {
 typedef void browse_attempts_fn(void *arg, const struct browse_attempts *);
 void browse_attempts(struct ledger *, struct text event_id, browse_attempts_fn *, void *arg);
 
-struct browse_dead { /* a dead letter */
-    struct text dead_id; /* its place in the service's dead letters */
-    struct ledger_event event; /* stream_id and origin: of the entry that died */
-    struct text reason;
-    int status;
-    unsigned tries;
-};
-struct browse_dead_page {
-    enum ledger_outcome outcome;
-    const struct browse_dead *items;
-    size_t count;
-    bool more;
-};
-typedef void browse_dead_fn(void *arg, const struct browse_dead_page *);
-void browse_dead(struct ledger *, const char *service, struct text after, size_t count,
-                 browse_dead_fn *, void *arg);
-
-/* revive: back into the stream, addressed to this service, and out of the dead
- * letters, in one script. drop: out of the dead letters. `found` false: there
- * is no such dead letter (any more). */
-typedef void browse_moved_fn(void *arg, enum ledger_outcome, bool found);
-void browse_revive(struct ledger *, const char *service, struct text dead_id, browse_moved_fn *,
-                   void *arg);
-void browse_drop(struct ledger *, const char *service, struct text dead_id, browse_moved_fn *,
-                 void *arg);
-
-/* The services and endpoints that the ledger knows. */
-typedef void browse_names_fn(void *arg, enum ledger_outcome, const struct text *names, size_t count);
+/* The services that the ledger knows, sorted. */
+typedef void browse_names_fn(void *arg, enum ledger_outcome, const struct text *names,
+                             size_t count);
 void browse_services(struct ledger *, browse_names_fn *, void *arg);

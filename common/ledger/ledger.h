@@ -13,7 +13,7 @@ struct ledger;
 
 enum ledger_outcome {
     LEDGER_DONE,
-    LEDGER_AWAY,    /* Redis was not to be had before the deadline; what was asked may have happened */
+    LEDGER_AWAY, /* Redis was not to be had before the deadline; what was asked may have happened */
     LEDGER_REFUSED, /* Redis said no; ledger_trouble has its words */
 };
 

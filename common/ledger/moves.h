@@ -1,4 +1,4 @@
-/* The moves of a forwarder: open, take, settle, heal, and the door bell.
+/* The moves of a forwarder: open, take, settle, heal.
  *
  * What is owed to a service is the pending list of its consumer group; `owed`
  * says of each entry who holds it (a lease) and how often it was tried, `due`
@@ -21,9 +21,9 @@ void moves_open(struct ledger *, const struct config_service *services, size_t c
  * and counted in the same script; what is addressed to another is passed over. */
 struct moves_taken {
     struct ledger_event event;
-    struct text lease;  /* a random token: settle only works with it */
-    unsigned attempts;  /* settled before this one */
-    int64_t first_ms;   /* Redis' time of the first settled attempt; 0 where there was none */
+    struct text lease; /* a random token: settle only works with it */
+    unsigned attempts; /* settled before this one */
+    int64_t first_ms;  /* Redis' time of the first settled attempt; 0 where there was none */
 };
 struct moves_haul { /* borrowed until the callback returns */
     enum ledger_outcome outcome;
@@ -51,16 +51,19 @@ enum moves_verdict { MOVES_DONE, MOVES_DEFER, MOVES_BURY };
 enum moves_settled {
     MOVES_SETTLED,
     MOVES_LEASE_LOST, /* somebody else has it, or has settled it */
-    MOVES_UNSETTLED,  /* Redis away until the deadline: the lease will run out, somebody takes it again */
+    MOVES_UNSETTLED,  /* Redis away until the deadline: the lease will run out, somebody takes it
+                         again */
 };
 typedef void moves_settle_fn(void *arg, enum moves_settled);
 struct moves_settle {
     const char *service;
     struct text stream_id, lease;
+    struct text event_id; /* Kula's, for the log of attempts */
+    bool revived;         /* for the same: its origin is replay, not live */
     enum moves_verdict verdict;
-    int64_t delay_ms;    /* DEFER: until when */
-    const char *reason;  /* for log and dead letter: "answered", "timed out", ...; one line */
-    int status;          /* 0 where there was no answer */
+    int64_t delay_ms;   /* DEFER: until when */
+    const char *reason; /* for log and dead letter: "answered", "timed out", ...; one line */
+    int status;         /* 0 where there was no answer */
     int64_t took_ms;
     int64_t deadline_ms;
 };
@@ -77,12 +80,3 @@ struct moves_healed {
 typedef void moves_heal_fn(void *arg, const struct moves_healed *);
 void moves_heal(struct ledger *, const char *service, int64_t deadline_ms, moves_heal_fn *,
                 void *arg);
-
-/* The door bell: one blocked read on a connection of its own. It rings once
- * when the stream has grown beyond `after`, or after 30 s, whichever is first;
- * then it has to be armed again. */
-struct moves_bell;
-struct moves_bell *moves_bell_create(struct loop *, const struct config *, loop_fn *on_ring,
-                                     void *arg, struct string *why);
-void moves_bell_arm(struct moves_bell *, struct text after); /* while armed: nothing */
-void moves_bell_destroy(struct moves_bell *);

@@ -1,0 +1,32 @@
+#!lua flags=no-writes
+-- audit_page: a page of the stream as one service sees it, and a page of what it is owed.
+-- KEYS events owed   ARGV service after to page owed_cursor
+-- Returns {last id, how many were looked at, how many are meant for the service, next owed cursor,
+-- owed ids that are not pending, owed ids that are not in the stream}.
+-- What is owed is pending at every moment, so a page needs no other page to be judged.
+local events, owed = KEYS[1], KEYS[2]
+local service, after, to, page, cursor = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+
+local entries, meant = {}, 0
+if to ~= '' then entries = redis.call('XRANGE', events, '(' .. after, to, 'COUNT', page) end
+for _, entry in ipairs(entries) do
+  after = entry[1]
+  local addressee
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] == 'to' then addressee = entry[2][i + 1] end
+  end
+  if not addressee or addressee == service then meant = meant + 1 end
+end
+
+local not_pending, not_there = {}, {}
+if cursor ~= '' then
+  local scanned = redis.call('HSCAN', owed, cursor, 'COUNT', page)
+  cursor = scanned[1] == '0' and '' or scanned[1]
+  for i = 1, #scanned[2], 2 do
+    local id = scanned[2][i]
+    local pending = redis.pcall('XPENDING', events, service, id, id, 1)
+    if pending.err or #pending == 0 then not_pending[#not_pending + 1] = id end
+    if #redis.call('XRANGE', events, id, id) == 0 then not_there[#not_there + 1] = id end
+  end
+end
+return {after, #entries, meant, cursor, not_pending, not_there}

@@ -1,0 +1,389 @@
+#include "ledger/browse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "ledger/command.h"
+#include "ledger/room.h"
+#include "ledger/scripts.h"
+
+enum {
+    DEADLINE_MS = 5000,
+    SEARCH_PAGE =
+        1000, /* entries a script looks at, so that a long search does not hold Redis up */
+};
+
+/* Pages of the stream */
+
+struct page_op {
+    struct op op;
+    browse_page_fn *fn;
+    void *arg;
+    size_t asked;
+    bool newest_first;
+};
+
+static struct page_op *page_start(struct ledger *ledger, browse_page_fn *fn, void *arg) {
+    struct page_op *page = op_start(ledger, sizeof *page);
+    page->fn = fn;
+    page->arg = arg;
+    return page;
+}
+
+static void page_end(struct page_op *page, enum ledger_outcome outcome,
+                     const struct redis_value *entries) {
+    struct browse_page result = {.outcome = outcome};
+    struct ledger_event *events = NULL;
+    if (outcome == LEDGER_DONE && entries->kind == REDIS_ARRAY) {
+        events = memory_new(entries->count * sizeof *events);
+        for (size_t i = 0; i < entries->count; i++) {
+            size_t from = page->newest_first ? entries->count - 1 - i : i;
+            events[i] = entry_event(redis_item(entries, from));
+        }
+        result.events = events;
+        result.count = entries->count;
+        result.more = page->asked && entries->count == page->asked;
+    }
+    page->fn(page->arg, &result);
+    free(events);
+    op_end(&page->op);
+}
+
+static void on_page(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    page_end(arg, ledger_outcome_of(outcome), reply);
+}
+
+void browse_newest(struct ledger *ledger, size_t count, browse_page_fn *fn, void *arg) {
+    struct page_op *page = page_start(ledger, fn, arg);
+    page->newest_first = true;
+    struct command command = {0};
+    command_text_of(&command, "XREVRANGE");
+    command_key(&command, ledger, "events");
+    command_text_of(&command, "+");
+    command_text_of(&command, "-");
+    command_text_of(&command, "COUNT");
+    command_number(&command, (int64_t)count);
+    command_send(&command, ledger->redis, DEADLINE_MS, true, on_page, page);
+}
+
+void browse_after(struct ledger *ledger, struct text after, size_t count, browse_page_fn *fn,
+                  void *arg) {
+    struct page_op *page = page_start(ledger, fn, arg);
+    page->asked = count;
+    struct command command = {0};
+    command_text_of(&command, "XRANGE");
+    command_key(&command, ledger, "events");
+    command_after(&command, after, count);
+    command_send(&command, ledger->redis, DEADLINE_MS, true, on_page, page);
+}
+
+/* {{stream, entries}}, or nil when nothing came in time. */
+static void on_wait(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    const struct redis_value *entries =
+        outcome == REDIS_REPLIED ? redis_item(redis_item(reply, 0), 1) : reply;
+    page_end(arg, ledger_outcome_of(outcome), entries);
+}
+
+void browse_wait(struct ledger *ledger, struct text after, size_t count, int64_t wait_ms,
+                 browse_page_fn *fn, void *arg) {
+    struct page_op *page = page_start(ledger, fn, arg);
+    page->asked = count;
+    struct command command = {0};
+    command_text_of(&command, "XREAD");
+    command_text_of(&command, "COUNT");
+    command_number(&command, (int64_t)count);
+    command_text_of(&command, "BLOCK");
+    command_number(&command, wait_ms);
+    command_text_of(&command, "STREAMS");
+    command_key(&command, ledger, "events");
+    command_text(&command, after);
+    command_send(&command, ledger->redis, wait_ms + DEADLINE_MS, false, on_wait, page);
+}
+
+/* Searches: ids of a page at a time, then the entries of those ids in one go */
+
+struct search;
+typedef void search_fn(struct search *, enum ledger_outcome, const struct redis_value *entries);
+
+struct search {
+    struct op op;
+    const char *stream; /* the key's kind */
+    const char *field;
+    char *value;
+    char *after;
+    char **ids;
+    size_t count;
+    search_fn *on_found;
+    union {
+        browse_page_fn *page;
+        browse_attempts_fn *attempts;
+    } fn;
+    void *arg;
+};
+
+static void finish_search(struct op *op) {
+    struct search *search = (struct search *)op;
+    for (size_t i = 0; i < search->count; i++)
+        free(search->ids[i]);
+    free(search->ids);
+    free(search->value);
+    free(search->after);
+}
+
+static void search_on(struct search *);
+
+static void on_picked(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct search *search = arg;
+    search->on_found(search, ledger_outcome_of(outcome), reply);
+    op_end(&search->op);
+}
+
+static void pick(struct search *search) {
+    struct command command = {.script = &script_pick};
+    command_key(&command, search->op.ledger, search->stream);
+    for (size_t i = 0; i < search->count; i++)
+        command_text_of(&command, search->ids[i]);
+    command_send(&command, search->op.ledger->redis, DEADLINE_MS, true, on_picked, search);
+}
+
+static void on_searched(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct search *search = arg;
+    if (outcome != REDIS_REPLIED) {
+        search->on_found(search, ledger_outcome_of(outcome), reply);
+        op_end(&search->op);
+        return;
+    }
+    const struct redis_value *found = redis_item(reply, 2);
+    search->ids = memory_resize(search->ids, (search->count + found->count) * sizeof(char *));
+    for (size_t i = 0; i < found->count; i++)
+        search->ids[search->count++] = text_copy(redis_text(redis_item(found, i)));
+    free(search->after);
+    search->after = text_copy(redis_text(redis_item(reply, 0)));
+    if (redis_integer(redis_item(reply, 1)) < SEARCH_PAGE)
+        pick(search);
+    else
+        search_on(search);
+}
+
+static void search_on(struct search *search) {
+    struct command command = {.script = &script_search};
+    command_key(&command, search->op.ledger, search->stream);
+    command_text_of(&command, search->field);
+    command_text_of(&command, search->value);
+    command_text_of(&command, search->after);
+    command_number(&command, SEARCH_PAGE);
+    command_send(&command, search->op.ledger->redis, DEADLINE_MS, true, on_searched, search);
+}
+
+static struct search *search_start(struct ledger *ledger, const char *stream, const char *field,
+                                   struct text value, search_fn *on_found) {
+    struct search *search = op_start(ledger, sizeof *search);
+    search->op.finish = finish_search;
+    search->stream = stream;
+    search->field = field;
+    search->value = text_copy(value);
+    search->after = text_copy(text_of("0"));
+    search->on_found = on_found;
+    return search;
+}
+
+static void on_events_found(struct search *search, enum ledger_outcome outcome,
+                            const struct redis_value *entries) {
+    struct page_op *page = page_start(search->op.ledger, search->fn.page, search->arg);
+    page_end(page, outcome, entries);
+}
+
+void browse_find(struct ledger *ledger, struct text event_id, browse_page_fn *fn, void *arg) {
+    struct search *search = search_start(ledger, "events", "id", event_id, on_events_found);
+    search->fn.page = fn;
+    search->arg = arg;
+    search_on(search);
+}
+
+static struct browse_attempt read_attempt(const struct redis_value *entry) {
+    uint64_t attempt = 0, status = 0, took_ms = 0;
+    text_to_uint(entry_field(entry, "attempt"), UINT32_MAX, &attempt);
+    text_to_uint(entry_field(entry, "status"), 999, &status);
+    text_to_uint(entry_field(entry, "ms"), INT32_MAX, &took_ms);
+    return (struct browse_attempt){
+        .log_id = redis_text(redis_item(entry, 0)),
+        .service = entry_field(entry, "service"),
+        .stream_id = entry_field(entry, "id"),
+        .event_id = entry_field(entry, "event"),
+        .outcome = entry_field(entry, "outcome"),
+        .reason = entry_field(entry, "reason"),
+        .attempt = (unsigned)attempt,
+        .status = (int)status,
+        .took_ms = (int64_t)took_ms,
+    };
+}
+
+static void on_attempts_found(struct search *search, enum ledger_outcome outcome,
+                              const struct redis_value *entries) {
+    struct browse_attempts result = {.outcome = outcome};
+    struct browse_attempt *items = NULL;
+    if (outcome == LEDGER_DONE) {
+        items = memory_new(entries->count * sizeof *items);
+        for (size_t i = 0; i < entries->count; i++)
+            items[i] = read_attempt(redis_item(entries, i));
+        result.items = items;
+        result.count = entries->count;
+    }
+    search->fn.attempts(search->arg, &result);
+    free(items);
+}
+
+void browse_attempts(struct ledger *ledger, struct text event_id, browse_attempts_fn *fn,
+                     void *arg) {
+    struct search *search = search_start(ledger, "log", "event", event_id, on_attempts_found);
+    search->fn.attempts = fn;
+    search->arg = arg;
+    search_on(search);
+}
+
+/* The services, and where an entry stands at each */
+
+struct names_op {
+    struct op op;
+    browse_names_fn *fn;
+    void *arg;
+};
+
+static int compare_names(const void *a, const void *b) {
+    struct text one = *(const struct text *)a, other = *(const struct text *)b;
+    size_t shorter = one.size < other.size ? one.size : other.size;
+    int order = memcmp(one.data, other.data, shorter);
+    return order ? order : (one.size > other.size) - (one.size < other.size);
+}
+
+static void on_names(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct names_op *op = arg;
+    struct text *names = NULL;
+    size_t count = 0;
+    if (outcome == REDIS_REPLIED) {
+        names = memory_new(reply->count * sizeof *names);
+        for (; count < reply->count; count++)
+            names[count] = redis_text(redis_item(reply, count));
+        qsort(names, count, sizeof *names, compare_names);
+    }
+    op->fn(op->arg, ledger_outcome_of(outcome), names, count);
+    free(names);
+    op_end(&op->op);
+}
+
+void browse_services(struct ledger *ledger, browse_names_fn *fn, void *arg) {
+    struct names_op *op = op_start(ledger, sizeof *op);
+    op->fn = fn;
+    op->arg = arg;
+    struct command command = {0};
+    command_text_of(&command, "HKEYS");
+    command_key(&command, ledger, "places");
+    command_send(&command, ledger->redis, DEADLINE_MS, true, on_names, op);
+}
+
+const char *browse_standing_name(enum browse_standing standing) {
+    static const char *const names[] = {
+        [BROWSE_UNREAD] = "unread",
+        [BROWSE_OWED] = "owed",
+        [BROWSE_DEAD] = "dead",
+        [BROWSE_SETTLED] = "settled",
+    };
+    return names[standing];
+}
+
+struct where_op {
+    struct op op;
+    browse_stands_fn *fn;
+    void *arg;
+    char *stream_id;
+    struct browse_stand *items; /* names and outcomes are copies */
+    size_t count, answered;
+    enum ledger_outcome outcome;
+};
+
+struct where_part { /* one service's question */
+    struct op op;
+    struct where_op *where;
+    size_t at;
+};
+
+static void finish_where(struct op *op) {
+    struct where_op *where = (struct where_op *)op;
+    for (size_t i = 0; i < where->count; i++) {
+        free((void *)(uintptr_t)where->items[i].service.data);
+        free((void *)(uintptr_t)where->items[i].outcome.data);
+    }
+    free(where->items);
+    free(where->stream_id);
+}
+
+static void where_end(struct where_op *where) {
+    struct browse_stands result = {where->outcome, where->items, where->count};
+    where->fn(where->arg, &result);
+    op_end(&where->op);
+}
+
+static struct text kept(struct text text) {
+    return text_slice(text_copy(text), text.size);
+}
+
+static void on_where(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct where_part *part = arg;
+    struct where_op *where = part->where;
+    struct browse_stand *stand = &where->items[part->at];
+    if (outcome != REDIS_REPLIED) {
+        where->outcome = ledger_outcome_of(outcome);
+    } else {
+        struct text word = redis_text(redis_item(reply, 0));
+        while (!text_is(word, browse_standing_name(stand->standing)))
+            stand->standing++;
+        stand->attempts = (unsigned)redis_integer(redis_item(reply, 1));
+        stand->due_in_ms = redis_integer(redis_item(reply, 2));
+        stand->outcome = kept(redis_text(redis_item(reply, 3)));
+    }
+    op_end(&part->op);
+    if (++where->answered == where->count)
+        where_end(where);
+}
+
+static void ask_where(struct where_op *where, size_t at) {
+    struct ledger *ledger = where->op.ledger;
+    struct text service = where->items[at].service;
+    struct where_part *part = op_start(ledger, sizeof *part);
+    part->where = where;
+    part->at = at;
+    struct command command = {.script = &script_where};
+    command_key(&command, ledger, "places");
+    command_key_of(&command, ledger, "due", service);
+    command_key_of(&command, ledger, "owed", service);
+    command_key_of(&command, ledger, "dead", service);
+    command_text(&command, service);
+    command_text_of(&command, where->stream_id);
+    command_send(&command, ledger->redis, DEADLINE_MS, true, on_where, part);
+}
+
+static void on_where_services(void *arg, enum ledger_outcome outcome, const struct text *names,
+                              size_t count) {
+    struct where_op *where = arg;
+    where->outcome = outcome;
+    if (count == 0) {
+        where_end(where);
+        return;
+    }
+    where->items = memory_new(count * sizeof *where->items);
+    where->count = count;
+    for (size_t i = 0; i < count; i++)
+        where->items[i].service = kept(names[i]);
+    for (size_t i = 0; i < count; i++)
+        ask_where(where, i);
+}
+
+void browse_where(struct ledger *ledger, struct text stream_id, browse_stands_fn *fn, void *arg) {
+    struct where_op *where = op_start(ledger, sizeof *where);
+    where->op.finish = finish_where;
+    where->fn = fn;
+    where->arg = arg;
+    where->stream_id = text_copy(stream_id);
+    browse_services(ledger, on_where_services, where);
+}

@@ -1,0 +1,108 @@
+#include "ledger/command.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/pattern.h"
+#include "ledger/room.h"
+
+static void add_piece(struct command *command, struct command_piece piece) {
+    if (command->count == command->capacity) {
+        command->capacity = command->capacity ? command->capacity * 2 : 16;
+        command->pieces =
+            memory_resize(command->pieces, command->capacity * sizeof *command->pieces);
+    }
+    command->pieces[command->count++] = piece;
+}
+
+static void add_made(struct command *command, size_t at) {
+    add_piece(command, (struct command_piece){{NULL, command->made.size - at}, at});
+}
+
+static void add_key(struct command *command, size_t at) {
+    assert(!command->script || command->keys == command->count);
+    add_made(command, at);
+    command->keys++;
+}
+
+void command_key(struct command *command, const struct ledger *ledger, const char *kind) {
+    size_t at = command->made.size;
+    string_addf(&command->made, "%s:%s", ledger->prefix, kind);
+    add_key(command, at);
+}
+
+void command_key_of(struct command *command, const struct ledger *ledger, const char *kind,
+                    struct text name) {
+    size_t at = command->made.size;
+    string_addf(&command->made, "%s:%s:%.*s", ledger->prefix, kind, TEXT_ARG(name));
+    add_key(command, at);
+}
+
+void command_key_of_id(struct command *command, const struct ledger *ledger, const char *kind,
+                       struct text name, struct text id) {
+    size_t at = command->made.size;
+    string_addf(&command->made, "%s:%s:%.*s:%.*s", ledger->prefix, kind, TEXT_ARG(name),
+                TEXT_ARG(id));
+    add_key(command, at);
+}
+
+void command_whole_key(struct command *command, struct text key) {
+    assert(command->keys == command->count);
+    command_text(command, key);
+    command->keys++;
+}
+
+void command_text(struct command *command, struct text text) {
+    add_piece(command,
+              (struct command_piece){text_slice(text.data ? text.data : "", text.size), 0});
+}
+
+void command_text_of(struct command *command, const char *nul_terminated) {
+    command_text(command, text_of(nul_terminated));
+}
+
+void command_number(struct command *command, int64_t number) {
+    size_t at = command->made.size;
+    string_addf(&command->made, "%" PRId64, number);
+    add_made(command, at);
+}
+
+void command_after(struct command *command, struct text stream_id, size_t count) {
+    size_t at = command->made.size;
+    string_addf(&command->made, "(%.*s", TEXT_ARG(stream_id));
+    add_made(command, at);
+    command_text_of(command, "+");
+    command_text_of(command, "COUNT");
+    command_number(command, (int64_t)count);
+}
+
+void command_pattern(struct command *command, struct text pattern) {
+    size_t at = command->made.size;
+    pattern_to_lua(pattern, &command->made);
+    add_made(command, at);
+}
+
+void command_send(struct command *command, struct redis *redis, int64_t deadline_ms,
+                  bool repeatable, redis_done_fn *fn, void *arg) {
+    struct text *args = memory_new(command->count * sizeof *args);
+    for (size_t i = 0; i < command->count; i++) {
+        args[i] = command->pieces[i].text;
+        if (!args[i].data)
+            args[i].data = command->made.data + command->pieces[i].at;
+    }
+    redis_call(redis,
+               &(struct redis_call){.script = command->script,
+                                    .key_count = command->script ? command->keys : 0,
+                                    .args = args,
+                                    .count = command->count,
+                                    .deadline_ms = deadline_ms,
+                                    .repeatable = repeatable},
+               fn, arg);
+    free(args);
+    free(command->pieces);
+    string_finish(&command->made);
+    *command = (struct command){0};
+}

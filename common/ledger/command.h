@@ -1,0 +1,38 @@
+/* A command is a script call, or a plain Redis command, being put together.
+ *
+ *     struct command take = {.script = &script_take};
+ *     command_key(&take, ledger, "owed", service);
+ *     command_number(&take, slots);
+ *     command_send(&take, ledger->redis, deadline_ms, false, on_taken, op);
+ *
+ * Keys come first. Texts are borrowed until it is sent; what is formatted it
+ * keeps itself. Sending it ends it. */
+#pragma once
+#include "ledger/ledger.h"
+
+struct command_piece {
+    struct text text;
+    size_t at; /* in `made`, where text.data is NULL: `made` moves while it grows */
+};
+
+struct command {
+    struct redis_script *script; /* NULL: the first text is the command's name */
+    struct command_piece *pieces;
+    size_t count, capacity, keys;
+    struct string made;
+};
+
+/* PREFIX:kind, PREFIX:kind:name, PREFIX:kind:name:id */
+void command_key(struct command *, const struct ledger *, const char *kind);
+void command_key_of(struct command *, const struct ledger *, const char *kind, struct text name);
+void command_key_of_id(struct command *, const struct ledger *, const char *kind, struct text name,
+                       struct text id);
+void command_whole_key(struct command *, struct text key); /* as Redis handed it out */
+void command_text(struct command *, struct text);
+void command_text_of(struct command *, const char *nul_terminated);
+void command_number(struct command *, int64_t);
+/* The rest of an XRANGE: up to `count` entries after a stream id. */
+void command_after(struct command *, struct text stream_id, size_t count);
+void command_pattern(struct command *, struct text pattern); /* as the scripts read it */
+void command_send(struct command *, struct redis *, int64_t deadline_ms, bool repeatable,
+                  redis_done_fn *, void *arg);

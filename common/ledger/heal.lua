@@ -1,0 +1,56 @@
+#!lua flags=allow-oom
+-- heal: what is owed, the group's pending list and the due times agree again.
+-- KEYS events places due owed count   ARGV service
+-- Returns {group made, put back, made due, dropped}.
+local events, places, due, owed, count = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local service = ARGV[1]
+
+local place = redis.call('HGET', places, service)
+if not place then return redis.error_reply('NOPLACE no place is noted for ' .. service .. ': open comes first') end
+local made = redis.pcall('XGROUP', 'CREATE', events, service, place, 'MKSTREAM')
+made = made.err and 0 or 1
+
+local function before_place(id)
+  local ms, seq = string.match(id, '(%d+)-(%d+)')
+  local place_ms, place_seq = string.match(place, '(%d+)-(%d+)')
+  ms, place_ms = tonumber(ms), tonumber(place_ms)
+  return ms < place_ms or (ms == place_ms and tonumber(seq) <= tonumber(place_seq))
+end
+
+local pending_count = redis.call('XPENDING', events, service)[1]
+if made == 0 and pending_count == redis.call('HLEN', owed) and pending_count == redis.call('ZCARD', due) then
+  return {0, 0, 0, 0}
+end
+
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+local put_back, made_due, dropped = 0, 0, 0
+
+local pending = {}
+for _, entry in ipairs(redis.call('XPENDING', events, service, '-', '+', math.max(1, pending_count))) do
+  pending[entry[1]] = true
+  -- What lies above the place was read by somebody else's hand; it will be read again as new.
+  if before_place(entry[1]) and redis.call('HSETNX', owed, entry[1], '- 0 0 0 -') == 1 then put_back = put_back + 1 end
+end
+
+for _, id in ipairs(redis.call('HKEYS', owed)) do
+  local stands = #redis.call('XRANGE', events, id, id) == 1
+  if not stands then
+    redis.call('HDEL', owed, id)
+    redis.call('ZREM', due, id)
+    redis.call('XACK', events, service, id)
+    redis.call('HINCRBY', count, 'dropped', 1)
+    dropped = dropped + 1
+  else
+    if not pending[id] then
+      redis.call('XCLAIM', events, service, 'forward', 0, id, 'FORCE', 'JUSTID')
+      put_back = put_back + 1
+    end
+    made_due = made_due + redis.call('ZADD', due, 'NX', now, id)
+  end
+end
+
+for _, id in ipairs(redis.call('ZRANGE', due, 0, -1)) do
+  if redis.call('HEXISTS', owed, id) == 0 then redis.call('ZREM', due, id) end
+end
+return {made, put_back, made_due, dropped}

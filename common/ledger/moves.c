@@ -1,0 +1,245 @@
+#include "ledger/moves.h"
+
+#include <stdlib.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "ledger/command.h"
+#include "ledger/room.h"
+#include "ledger/scripts.h"
+
+enum {
+    LAYOUT = 1, /* of the keys: raised when old and new programs could not share them */
+    MOST_TAKE_BYTES = 1 << 20,
+    MOST_LOG_ENTRIES = 100000,
+};
+
+static void log_refusal(const char *move, enum redis_outcome outcome,
+                        const struct redis_value *reply) {
+    if (outcome == REDIS_REFUSED)
+        log_error("redis refused a move move=%s error=%.*s", move, TEXT_ARG(reply->text));
+}
+
+/* open */
+
+struct open_op {
+    struct op op;
+    moves_done_fn *fn;
+    void *arg;
+};
+
+static void on_open(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct open_op *open = arg;
+    log_refusal("open", outcome, reply);
+    open->fn(open->arg, ledger_outcome_of(outcome));
+    op_end(&open->op);
+}
+
+static void add_start(struct command *command, const struct config_service *service) {
+    switch (service->start) {
+    case CONFIG_START_NOW:
+        command_text_of(command, "now");
+        break;
+    case CONFIG_START_BEGINNING:
+        command_text_of(command, "beginning");
+        break;
+    case CONFIG_START_AGO:
+        command_number(command, service->start_ago_ms);
+        break;
+    }
+}
+
+void moves_open(struct ledger *ledger, const struct config_service *services, size_t count,
+                int64_t deadline_ms, moves_done_fn *fn, void *arg) {
+    struct command command = {.script = &script_open};
+    command_key(&command, ledger, "about");
+    command_key(&command, ledger, "places");
+    command_key(&command, ledger, "events");
+    for (size_t i = 0; i < count; i++)
+        command_key_of(&command, ledger, "service", text_of(services[i].name));
+    command_number(&command, LAYOUT);
+    for (size_t i = 0; i < count; i++) {
+        command_text_of(&command, services[i].name);
+        add_start(&command, &services[i]);
+    }
+    struct open_op *open = op_start(ledger, sizeof *open);
+    open->fn = fn;
+    open->arg = arg;
+    command_send(&command, ledger->redis, deadline_ms, true, on_open, open);
+}
+
+/* take */
+
+enum { LEASE_DIGITS = 16 };
+
+struct take_op {
+    struct op op;
+    moves_take_fn *fn;
+    void *arg;
+    char lease[LEASE_DIGITS + 1];
+};
+
+/* {stream id, attempts, first_ms, fields}; entry_event wants {stream id, fields}. */
+static struct moves_taken read_taken(const struct redis_value *item, const char *lease) {
+    struct redis_value halves[2] = {*redis_item(item, 0), *redis_item(item, 3)};
+    struct redis_value entry = {.kind = REDIS_ARRAY, .items = halves, .count = 2};
+    return (struct moves_taken){
+        .event = entry_event(&entry),
+        .lease = text_of(lease),
+        .attempts = (unsigned)redis_integer(redis_item(item, 1)),
+        .first_ms = redis_integer(redis_item(item, 2)),
+    };
+}
+
+static void on_take(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct take_op *take = arg;
+    struct moves_haul haul = {.outcome = ledger_outcome_of(outcome), .next_due_in_ms = -1};
+    struct moves_taken *taken = NULL;
+    log_refusal("take", outcome, reply);
+    if (outcome == REDIS_REPLIED && reply->count == 0) {
+        haul.no_group = true;
+    } else if (outcome == REDIS_REPLIED) {
+        const struct redis_value *entries = redis_item(reply, 7);
+        taken = memory_new(entries->count * sizeof *taken);
+        for (size_t i = 0; i < entries->count; i++)
+            taken[i] = read_taken(redis_item(entries, i), take->lease);
+        haul.taken = taken;
+        haul.count = entries->count;
+        haul.now_ms = redis_integer(redis_item(reply, 0));
+        haul.next_due_in_ms = redis_integer(redis_item(reply, 1));
+        haul.more = redis_integer(redis_item(reply, 2)) != 0;
+        haul.place = redis_text(redis_item(reply, 3));
+        haul.filtered = redis_integer(redis_item(reply, 4));
+        haul.dropped = redis_integer(redis_item(reply, 5));
+        haul.owed = redis_integer(redis_item(reply, 6));
+    }
+    take->fn(take->arg, &haul);
+    free(taken);
+    op_end(&take->op);
+}
+
+void moves_take(struct ledger *ledger, const struct moves_take *what, moves_take_fn *fn,
+                void *arg) {
+    const struct config_service *service = what->service;
+    struct text name = text_of(service->name);
+    struct take_op *take = op_start(ledger, sizeof *take);
+    take->fn = fn;
+    take->arg = arg;
+    random_hex(take->lease, LEASE_DIGITS);
+    struct command command = {.script = &script_take};
+    command_key(&command, ledger, "events");
+    command_key(&command, ledger, "places");
+    command_key_of(&command, ledger, "due", name);
+    command_key_of(&command, ledger, "owed", name);
+    command_key_of(&command, ledger, "count", name);
+    command_text(&command, name);
+    command_number(&command, (int64_t)what->slots);
+    command_number(&command, what->lease_ms);
+    command_number(&command, MOST_TAKE_BYTES);
+    command_text_of(&command, take->lease);
+    command_number(&command, (int64_t)service->endpoint_count);
+    for (size_t i = 0; i < service->endpoint_count; i++)
+        command_text_of(&command, service->endpoints[i]);
+    for (size_t i = 0; i < service->event_count; i++)
+        command_pattern(&command, text_of(service->events[i]));
+    /* Not repeatable: what a lost reply handed out comes back when its lease ends. */
+    command_send(&command, ledger->redis, what->deadline_ms, false, on_take, take);
+}
+
+/* settle */
+
+struct settle_op {
+    struct op op;
+    moves_settle_fn *fn;
+    void *arg;
+};
+
+static void on_settle(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct settle_op *settle = arg;
+    enum moves_settled settled = MOVES_UNSETTLED;
+    log_refusal("settle", outcome, reply);
+    if (outcome == REDIS_REPLIED)
+        settled = redis_integer(reply) ? MOVES_SETTLED : MOVES_LEASE_LOST;
+    settle->fn(settle->arg, settled);
+    op_end(&settle->op);
+}
+
+static const char *verdict_word(enum moves_verdict verdict) {
+    switch (verdict) {
+    case MOVES_DONE:
+        return "done";
+    case MOVES_DEFER:
+        return "defer";
+    case MOVES_BURY:
+        break;
+    }
+    return "bury";
+}
+
+void moves_settle(struct ledger *ledger, const struct moves_settle *what, moves_settle_fn *fn,
+                  void *arg) {
+    struct text service = text_of(what->service);
+    struct command command = {.script = &script_settle};
+    command_key(&command, ledger, "events");
+    command_key_of(&command, ledger, "due", service);
+    command_key_of(&command, ledger, "owed", service);
+    command_key_of(&command, ledger, "count", service);
+    command_key_of(&command, ledger, "dead", service);
+    command_key(&command, ledger, "log");
+    command_text(&command, service);
+    command_text(&command, what->stream_id);
+    command_text(&command, what->lease);
+    command_text_of(&command, verdict_word(what->verdict));
+    command_number(&command, what->delay_ms);
+    command_text(&command, what->event_id);
+    command_text_of(&command, what->revived ? "replay" : "live");
+    command_text_of(&command, what->reason);
+    command_number(&command, what->status);
+    command_number(&command, what->took_ms);
+    command_number(&command, MOST_LOG_ENTRIES);
+    struct settle_op *settle = op_start(ledger, sizeof *settle);
+    settle->fn = fn;
+    settle->arg = arg;
+    /* Repeatable: a second time it finds nothing held, and changes nothing. */
+    command_send(&command, ledger->redis, what->deadline_ms, true, on_settle, settle);
+}
+
+/* heal */
+
+struct heal_op {
+    struct op op;
+    moves_heal_fn *fn;
+    void *arg;
+};
+
+static void on_heal(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct heal_op *heal = arg;
+    struct moves_healed healed = {.outcome = ledger_outcome_of(outcome)};
+    log_refusal("heal", outcome, reply);
+    if (outcome == REDIS_REPLIED) {
+        healed.group_made = redis_integer(redis_item(reply, 0)) != 0;
+        healed.put_back = redis_integer(redis_item(reply, 1));
+        healed.made_due = redis_integer(redis_item(reply, 2));
+        healed.dropped = redis_integer(redis_item(reply, 3));
+    }
+    heal->fn(heal->arg, &healed);
+    op_end(&heal->op);
+}
+
+void moves_heal(struct ledger *ledger, const char *service, int64_t deadline_ms, moves_heal_fn *fn,
+                void *arg) {
+    struct text name = text_of(service);
+    struct command command = {.script = &script_heal};
+    command_key(&command, ledger, "events");
+    command_key(&command, ledger, "places");
+    command_key_of(&command, ledger, "due", name);
+    command_key_of(&command, ledger, "owed", name);
+    command_key_of(&command, ledger, "count", name);
+    command_text(&command, name);
+    struct heal_op *heal = op_start(ledger, sizeof *heal);
+    heal->fn = fn;
+    heal->arg = arg;
+    command_send(&command, ledger->redis, deadline_ms, true, on_heal, heal);
+}

@@ -1,0 +1,34 @@
+/* What the files of this room share: the ledger's inside, one struct for every
+ * call in flight, and how a stream's entry is read. */
+#pragma once
+#include <sys/queue.h>
+
+#include "ledger/ledger.h"
+
+struct op;
+LIST_HEAD(op_list, op);
+
+struct ledger {
+    struct redis *redis;
+    const char *prefix;
+    struct op_list ops;
+    void (*on_state)(void *arg, bool connected);
+    void *arg;
+};
+
+/* An op is one call in flight: made by op_start, on the ledger's list, freed by
+ * op_end. It stands first in the struct of each kind of call. What is still open
+ * when the ledger is destroyed goes with it. */
+struct op {
+    LIST_ENTRY(op) ops; /* in struct ledger */
+    struct ledger *ledger;
+    void (*finish)(struct op *); /* NULL: nothing but the memory */
+};
+void *op_start(struct ledger *, size_t size);
+void op_end(struct op *);
+
+enum ledger_outcome ledger_outcome_of(enum redis_outcome);
+
+/* Reads an entry, {stream id, {name, value, ...}}. Texts are the reply's. */
+struct text entry_field(const struct redis_value *entry, const char *name);
+struct ledger_event entry_event(const struct redis_value *entry);

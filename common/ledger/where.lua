@@ -1,0 +1,32 @@
+#!lua flags=no-writes
+-- where: how an entry stands at one service.
+-- KEYS places due owed dead   ARGV service stream_id
+-- Returns {standing, attempts, due_in_ms, outcome}.
+local places, due, owed, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local service, id = ARGV[1], ARGV[2]
+local MOST_LETTERS = 10000
+
+local function parts(text)
+  local ms, seq = string.match(text, '(%d+)-(%d+)')
+  return tonumber(ms), tonumber(seq)
+end
+
+local place = redis.call('HGET', places, service)
+if not place then return {'unread', 0, 0, ''} end
+local ms, seq = parts(id)
+local place_ms, place_seq = parts(place)
+if ms > place_ms or (ms == place_ms and seq > place_seq) then return {'unread', 0, 0, ''} end
+
+local state = redis.call('HGET', owed, id)
+if state then
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local attempts, outcome = string.match(state, '^%S+ (%d+) %d+ %d+ (.*)$')
+  return {'owed', attempts or 0, (redis.call('ZSCORE', due, id) or now) - now, outcome or ''}
+end
+for _, letter in ipairs(redis.call('XREVRANGE', dead, '+', '-', 'COUNT', MOST_LETTERS)) do
+  local fields = {}
+  for i = 1, #letter[2], 2 do fields[letter[2][i]] = letter[2][i + 1] end
+  if fields.origin == id then return {'dead', fields.tries or 0, 0, fields.reason or ''} end
+end
+return {'settled', 0, 0, ''}

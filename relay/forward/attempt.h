@@ -1,0 +1,33 @@
+/* An attempt is one POST of one event to one service.
+ *
+ * It owns a copy of what it carries: the ledger's reply is gone before the
+ * service answers. The courier that made it keeps it on its list until it is
+ * settled. */
+#pragma once
+#include <sys/queue.h>
+
+#include "ledger/moves.h"
+#include "net/http_client.h"
+
+struct config_service;
+struct courier;
+
+struct attempt {
+    LIST_ENTRY(attempt) attempts; /* in struct courier */
+    struct courier *courier;
+    struct ledger_event event; /* texts in `kept` */
+    struct text lease;         /* the same */
+    unsigned failed;           /* attempts settled before this one */
+    int64_t first_ms;          /* Redis' time of the first of them; 0 where there is none */
+    int64_t taken_ms;          /* Redis' time when this one was handed out */
+    char *kept;
+};
+
+struct attempt *attempt_create(const struct moves_taken *, int64_t now_ms);
+/* False where the entry is not an event of ours: an id or type that is missing
+ * or could not stand in a header. Such a one is never sent. */
+bool attempt_sendable(const struct attempt *);
+/* The attempt is `arg` of the callback, and must live until then. */
+void attempt_send(struct attempt *, const struct config_service *, struct http_client *,
+                  http_done_fn *);
+void attempt_destroy(struct attempt *);

@@ -1,0 +1,32 @@
+/* A courier carries events to one service: it takes what is due and what is
+ * new, as many as it has free slots for, tries each, and tells the ledger how it
+ * went. Couriers know nothing of each other, so a slow service slows nobody. */
+#pragma once
+#include "base/metrics.h"
+#include "ledger/ledger.h"
+#include "net/http_client.h"
+
+struct courier;
+struct config_service;
+
+struct courier_house { /* what all couriers share; outlives them */
+    struct loop *loop;
+    struct ledger *ledger;
+    struct http_client *client;
+    struct metrics *metrics;
+    loop_fn *on_rest; /* a courier asks nothing of the ledger: arm the bell, or leave */
+    loop_fn *on_lost; /* the ledger does not know a service any more: open it again */
+    void *arg;
+};
+
+struct courier *courier_create(const struct courier_house *, const struct config_service *);
+void courier_destroy(struct courier *);
+
+void courier_open(struct courier *); /* the ledger was opened, or is back: heal, then take */
+void courier_wake(struct courier *); /* the stream may have grown */
+void courier_stop(struct courier *); /* takes no more; what is in flight is still settled */
+
+/* Its place in the stream while it waits for the bell; empty while it is busy. */
+struct text courier_waits_at(const struct courier *);
+/* Stopped, and nothing is in flight. */
+bool courier_done(const struct courier *);

@@ -1,0 +1,22 @@
+/* What follows from an attempt's outcome: a pure table. */
+#pragma once
+#include "ledger/moves.h"
+#include "net/http_client.h"
+
+struct config_service;
+
+struct verdict {
+    enum moves_verdict move;
+    int64_t delay_ms;   /* with MOVES_DEFER */
+    const char *reason; /* one line; static, or the result's error */
+};
+
+struct verdict_case {
+    const struct http_result *result;
+    unsigned failed;  /* attempts that failed before this one */
+    int64_t first_ms; /* Redis' time when the first attempt was settled; 0: this is the first */
+    int64_t now_ms;   /* Redis' time */
+    uint64_t random;
+};
+
+struct verdict verdict_of(const struct config_service *, const struct verdict_case *);
