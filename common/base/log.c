@@ -65,6 +65,12 @@ static struct text take_part(struct walk *walk) {
     return part;
 }
 
+/* Up to the first field; empty where the format begins with one. */
+static struct text take_message(struct walk *walk) {
+    struct text none = {0};
+    return name_size(walk->rest) ? none : take_part(walk);
+}
+
 struct conversion {
     int precision; /* -1: none */
     char length;   /* l, z or j; L for ll; 0 for none */
@@ -219,11 +225,9 @@ static void write_text(enum log_level level, struct walk *walk, struct string *l
     struct text time = string_text(&value);
     text_cut(&time, 'T');
     string_addf(line, "%.*s %-5s ", TEXT_ARG(time), log_level_name(level));
-    if (!name_size(walk->rest)) {
-        fill_in(take_part(walk), walk, &value);
-        add_visible(string_text(&value), line);
-        string_add_of(line, walk->rest.size ? " " : "");
-    }
+    fill_in(take_message(walk), walk, &value);
+    add_visible(string_text(&value), line);
+    string_add_of(line, value.size && walk->rest.size ? " " : "");
     while (walk->rest.size) {
         struct text part = take_part(walk);
         struct text name = text_cut(&part, '=');
@@ -254,7 +258,7 @@ static void write_json(enum log_level level, struct walk *walk, struct string *l
     struct string value = {0};
     json_open(json, '{');
     write_head(json, level, &value);
-    fill_in(name_size(walk->rest) ? (struct text){0} : take_part(walk), walk, &value);
+    fill_in(take_message(walk), walk, &value);
     json_string(json, string_text(&value));
     while (walk->rest.size) {
         struct text part = take_part(walk);

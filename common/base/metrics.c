@@ -80,6 +80,15 @@ static bool has_values(const struct metric *metric, const char *const values[MET
     return true;
 }
 
+static struct metric *metric_create(const struct metric_family *family,
+                                    const char *const values[METRIC_LABELS]) {
+    struct metric *metric = memory_new(sizeof *metric);
+    metric->family = family;
+    for (size_t i = 0; i < METRIC_LABELS; i++)
+        metric->values[i] = values[i] ? text_copy(text_of(values[i])) : NULL;
+    return metric;
+}
+
 struct metric *metrics_series(struct metrics *metrics, const struct metric_family *family,
                               const char *value1, const char *value2) {
     const char *const values[METRIC_LABELS] = {value1, value2};
@@ -88,13 +97,9 @@ struct metric *metrics_series(struct metrics *metrics, const struct metric_famil
         assert(!family->labels[i] == !values[i]); /* a value for each label, and no other */
     while (*at && !has_values(*at, values))
         at = &(*at)->next;
-    if (*at)
-        return *at;
-    struct metric *metric = *at = memory_new(sizeof *metric);
-    metric->family = family;
-    for (size_t i = 0; i < METRIC_LABELS; i++)
-        metric->values[i] = values[i] ? text_copy(text_of(values[i])) : NULL;
-    return metric;
+    if (!*at)
+        *at = metric_create(family, values);
+    return *at;
 }
 
 void metric_add(struct metric *metric, int64_t more) {

@@ -58,13 +58,14 @@ static size_t ascii_run(const char *data, size_t size) {
 }
 
 bool utf8_valid(struct text t) {
-    size_t at = 0;
-    while ((at += ascii_run(t.data + at, t.size - at)) < t.size) {
+    while (t.size) {
         uint32_t character;
-        size_t size = utf8_read(text_slice(t.data + at, t.size - at), &character);
+        size_t size = ascii_run(t.data, t.size);
+        if (size == 0)
+            size = utf8_read(t, &character);
         if (size == 0)
             return false;
-        at += size;
+        t = text_slice(t.data + size, t.size - size);
     }
     return true;
 }

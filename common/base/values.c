@@ -18,6 +18,8 @@ static const struct unit sizes[] = {
 
 static bool parse(struct text t, const struct unit *units, int64_t *value) {
     size_t digits = 0;
+    if (t.size == 0)
+        return false;
     while (digits < t.size && t.data[digits] >= '0' && t.data[digits] <= '9')
         digits++;
     struct text name = text_slice(t.data + digits, t.size - digits);
