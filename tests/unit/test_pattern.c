@@ -1,0 +1,154 @@
+/* Patterns: which types they take, in C and as they are handed to Lua. */
+#include <string.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/pattern.h"
+
+static void test_a_pattern_is_segments_and_stars(void **state) {
+    (void)state;
+    static const struct {
+        const char *pattern;
+        bool valid;
+    } cases[] = {
+        {"*", true},
+        {"ping", true},
+        {"application.*", true},
+        {"interview.*.created", true},
+        {"*.created", true},
+        {"*.*", true},
+        {"!application.updated", true},
+        {"!*", true},
+        {"job_posting.published", true},
+        {"a-b/c:d", true},
+        {"", false},
+        {"!", false},
+        {"!!a", false},
+        {"a!b", false},
+        {".", false},
+        {"a.", false},
+        {".a", false},
+        {"a..b", false},
+        {"a.b.", false},
+        {"!a.", false},
+        {"app*", false},
+        {"**", false},
+        {"a.*b", false},
+        {"a b", false},
+        {" a", false},
+        {"a\n", false},
+        {"\xc3\xa9", false},
+        {"\x7f", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct string why = {0};
+        if (pattern_valid(text_of(cases[i].pattern), &why) != cases[i].valid)
+            fail_msg("\"%s\"", cases[i].pattern);
+        assert_int_equal(why.size == 0,
+                         cases[i].valid); /* a reason where, and only where, refused */
+        string_finish(&why);
+    }
+}
+
+static void test_a_pattern_takes_by_segments(void **state) {
+    (void)state;
+    static const struct {
+        const char *pattern, *type;
+        bool matches;
+    } cases[] = {
+        {"*", "ping", true},
+        {"*", "interview.event.created", true},
+        {"ping", "ping", true},
+        {"ping", "pings", false},
+        {"ping", "ping.x", false},
+        {"ping", "Ping", false},
+        {"application.*", "application.created", true},
+        {"application.*", "application", false},
+        {"application.*", "applications.created", false},
+        {"interview.*", "interview.event.created", true},
+        {"interview.event.*", "interview.event.created", true},
+        {"interview.*.created", "interview.event.created", true},
+        {"interview.*.created", "interview.event.updated", false},
+        {"interview.*.created", "interview.a.b.created", false},
+        {"interview.*.created", "interview.created", false},
+        {"*.created", "job.created", true},
+        {"*.created", "interview.event.created", false},
+        {"*.created", "created", false},
+        {"*.*", "a.b", true},
+        {"*.*", "a.b.c", true},
+        {"*.*", "a", false},
+        {"a.b", "a", false},
+        {"a.b", "a.b.c", false},
+        /* Types that Kula does not send, and that C and Lua must judge alike. */
+        {"a.b", "a.b.", false},
+        {"a.*", "a.", false},
+        {"a.*", "a..", true},
+        {"*.b", ".b", false},
+        {"a.*.c", "a..c", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        if (pattern_list_matches(&cases[i].pattern, 1, text_of(cases[i].type)) != cases[i].matches)
+            fail_msg("\"%s\" and \"%s\"", cases[i].pattern, cases[i].type);
+}
+
+static void test_an_exclusion_always_wins(void **state) {
+    (void)state;
+    static const struct {
+        const char *patterns[3];
+        size_t count;
+        const char *type;
+        bool matches;
+    } cases[] = {
+        {{NULL}, 0, "ping", true},
+        {{"application.*", "candidate.created"}, 2, "candidate.created", true},
+        {{"application.*", "candidate.created"}, 2, "candidate.updated", false},
+        {{"application.*", "!application.updated"}, 2, "application.created", true},
+        {{"application.*", "!application.updated"}, 2, "application.updated", false},
+        {{"!application.updated", "application.*"}, 2, "application.updated", false},
+        {{"application.updated", "!application.*", "*"}, 3, "application.updated", false},
+        {{"!ping"}, 1, "ping", false},
+        {{"!ping"}, 1, "job.created", true},
+        {{"!ping", "!job.*"}, 2, "job.created", false},
+        {{"!ping", "!job.*"}, 2, "offer.created", true},
+        {{"!*"}, 1, "ping", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        if (pattern_list_matches(cases[i].patterns, cases[i].count, text_of(cases[i].type)) !=
+            cases[i].matches)
+            fail_msg("case %zu", i);
+}
+
+static void test_lua_is_told_the_same(void **state) {
+    (void)state;
+    static const struct {
+        const char *pattern, *lua;
+    } cases[] = {
+        {"*", "^.*$"},
+        {"!*", "!^.*$"},
+        {"ping", "^ping$"},
+        {"application.*", "^application%..+$"},
+        {"!job_posting.*.x", "!^job%_posting%.[^.]+%.x$"},
+        {"*.created", "^[^.]+%.created$"},
+        {"*.*", "^[^.]+%..+$"},
+        {"a%b-c^$()[]+?", "^a%%b%-c%^%$%(%)%[%]%+%?$"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct string lua = {0};
+        pattern_to_lua(text_of(cases[i].pattern), &lua);
+        assert_string_equal(lua.data, cases[i].lua);
+        string_finish(&lua);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_pattern_is_segments_and_stars),
+        cmocka_unit_test(test_a_pattern_takes_by_segments),
+        cmocka_unit_test(test_an_exclusion_always_wins),
+        cmocka_unit_test(test_lua_is_told_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
