@@ -4,11 +4,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "kula/envelope.h"
 #include "kula/signature.h"
 #include "serve/admission.h"
@@ -17,7 +17,7 @@
 
 static const char signature_header[] = "X-Kula-Signature";
 
-enum { TRACE_BYTES = 16, TRACE_HEX = 2 * TRACE_BYTES };
+enum { TRACE_HEX = 32 }; /* as in W3C traceparent */
 
 /* Of a stranger's path, as much as goes into a log line. */
 enum { PATH_SHOWN = 200 };
@@ -78,18 +78,6 @@ static void count(struct ingress *ingress, const struct endpoint *endpoint, enum
 
 /* ---- A delivery's life ---- */
 
-static void make_trace(char trace[TRACE_HEX + 1]) {
-    static const char digits[] = "0123456789abcdef";
-    unsigned char bytes[TRACE_BYTES];
-    ssize_t got = getrandom(bytes, sizeof bytes, 0);
-    assert(got == (ssize_t)sizeof bytes);
-    for (size_t i = 0; i < TRACE_BYTES; i++) {
-        trace[2 * i] = digits[bytes[i] >> 4];
-        trace[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    trace[TRACE_HEX] = '\0';
-}
-
 static struct delivery *delivery_create(struct ingress *ingress, const struct endpoint *endpoint,
                                         struct http_exchange *exchange) {
     struct delivery *delivery = memory_new(sizeof *delivery);
@@ -98,7 +86,7 @@ static struct delivery *delivery_create(struct ingress *ingress, const struct en
     delivery->exchange = exchange;
     delivery->received_ms = clock_wall_ms();
     delivery->whole_since_ms = clock_steady_ms();
-    make_trace(delivery->trace);
+    random_hex(delivery->trace, TRACE_HEX);
     LIST_INSERT_HEAD(&ingress->deliveries, delivery, link);
     ingress->delivery_count++;
     return delivery;

@@ -21,7 +21,7 @@ static const char usage[] =
     "  --help         print this\n"
     "\n"
     "Signals: SIGTERM and SIGINT stop it once what is in flight has been answered, within\n"
-    "9 s; a second one stops it at once. SIGHUP is ignored: a changed configuration needs\n"
+    "10 s; a second one stops it at once. SIGHUP is ignored: a changed configuration needs\n"
     "a restart.\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 usage, 78 configuration invalid.\n";

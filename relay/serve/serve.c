@@ -14,8 +14,9 @@
 #include "serve/ingress.h"
 
 enum {
-    /* What is held ends by itself within INGRESS_HOLD_MS; then the answers have to get out. */
-    DRAIN_MOST_MS = INGRESS_HOLD_MS + 1000,
+    /* What is held ends by itself within INGRESS_HOLD_MS; then the answers have to get out,
+     * and whoever stops us often kills after 10 s. */
+    DRAIN_MOST_MS = INGRESS_HOLD_MS + 1500,
     /* Until then a Redis that is not there yet is no news. */
     FIRST_CONNECT_MS = 1000,
 };
