@@ -1,0 +1,150 @@
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { CONNECT_MS = 5000 };
+
+bool cli_start(struct cli *cli, const struct cli_manual *manual, int argc, char **argv) {
+    cli->json = json_writer_create();
+    /* The rooms below log what a program that runs for long should tell; here it would only
+     * be in the way of the one sentence that is said at the end. */
+    log_start("kula-relay", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    return options_parse(&cli->options, manual, argc, argv);
+}
+
+bool cli_load(struct cli *cli, enum config_for whose) {
+    struct string problems = {0};
+    cli->config = config_load(cli->options.config_file, whose, &problems);
+    if (!cli->config) {
+        fprintf(stderr, "%s", problems.data ? problems.data : "");
+        cli->options.exit = CLI_BAD_CONFIG;
+    }
+    string_finish(&problems);
+    return cli->config;
+}
+
+static void on_state(void *arg, bool connected) {
+    struct cli *cli = arg;
+    if (connected && cli->connecting)
+        cli_wake(cli);
+}
+
+static void on_time(void *arg) {
+    cli_wake(arg);
+}
+
+bool cli_connect(struct cli *cli) {
+    struct string why = {0};
+    if (!cli->loop)
+        cli->loop = loop_create();
+    cli->ledger = ledger_create(cli->loop, cli->config, "kula-relay-cli", on_state, cli, &why);
+    if (!cli->ledger) {
+        cli_fail(cli, CLI_BAD_CONFIG, "%s", why.data);
+        string_finish(&why);
+        return false;
+    }
+    cli->connecting = true;
+    if (!ledger_connected(cli->ledger))
+        cli_pause(cli, CONNECT_MS);
+    cli->connecting = false;
+    return ledger_connected(cli->ledger) || cli_fine(cli, LEDGER_AWAY);
+}
+
+int cli_close(struct cli *cli) {
+    ledger_destroy(cli->ledger);
+    loop_destroy(cli->loop);
+    config_destroy(cli->config);
+    json_writer_destroy(cli->json);
+    /* Whoever closed the pipe (`... | head`) knows already. */
+    if ((fflush(stdout) || ferror(stdout)) && cli->options.exit == CLI_DONE) {
+        if (errno != EPIPE)
+            perror("kula-relay: standard output");
+        cli->options.exit = CLI_FAILED;
+    }
+    return cli->options.exit;
+}
+
+void cli_wait(struct cli *cli) {
+    loop_run(cli->loop);
+}
+
+void cli_wake(struct cli *cli) {
+    loop_stop(cli->loop);
+}
+
+void cli_pause(struct cli *cli, int64_t ms) {
+    struct loop_timer *timer = loop_timer_create(cli->loop, on_time, cli);
+    loop_timer_set(timer, ms);
+    cli_wait(cli);
+    loop_timer_destroy(timer);
+}
+
+static void say(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+static void say(const char *format, va_list args) {
+    fprintf(stderr, "kula-relay %s: ", options_command_name());
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
+bool cli_fail(struct cli *cli, enum cli_exit code, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+    cli->options.exit = code;
+    return false;
+}
+
+void cli_say(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
+bool cli_fine(struct cli *cli, enum ledger_outcome outcome) {
+    struct text trouble = ledger_trouble(cli->ledger);
+    if (outcome == LEDGER_DONE)
+        return true;
+    if (outcome == LEDGER_REFUSED)
+        return cli_fail(cli, CLI_FAILED, "Redis refused: %.*s", TEXT_ARG(trouble));
+    return cli_fail(cli, CLI_AWAY, "Redis unreachable (%s)%s%.*s", cli->config->redis.url,
+                    trouble.size ? ": " : "", TEXT_ARG(trouble));
+}
+
+void cli_json_line(struct cli *cli) {
+    struct text line = json_writer_text(cli->json);
+    fwrite(line.data, 1, line.size, stdout);
+    fputc('\n', stdout);
+    json_writer_restart(cli->json);
+}
+
+void cli_json_text(struct cli *cli, const char *key, struct text value) {
+    json_key(cli->json, key);
+    json_string(cli->json, value);
+}
+
+void cli_json_number(struct cli *cli, const char *key, int64_t value) {
+    json_key(cli->json, key);
+    json_number(cli->json, value);
+}
+
+void cli_json_bool(struct cli *cli, const char *key, bool value) {
+    json_key(cli->json, key);
+    json_bool(cli->json, value);
+}
+
+const char *cli_colour(enum cli_colour colour) {
+    static const char *const sequences[] = {
+        [CLI_PLAIN] = "\033[0m",  [CLI_BOLD] = "\033[1m", [CLI_DIM] = "\033[2m",
+        [CLI_GREEN] = "\033[32m", [CLI_RED] = "\033[31m", [CLI_YELLOW] = "\033[33m",
+    };
+    static enum { UNKNOWN, WANTED, UNWANTED } wanted;
+    const char *no_colour = getenv("NO_COLOR");
+    if (wanted == UNKNOWN)
+        wanted = isatty(STDOUT_FILENO) && (!no_colour || !*no_colour) ? WANTED : UNWANTED;
+    return wanted == WANTED ? sequences[colour] : "";
+}

@@ -1,0 +1,23 @@
+/* version says what this program is made of. */
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/cli.h"
+#include "commit.h"
+
+int version_main(int argc, char **argv) {
+    struct options options = {0};
+    const struct cli_manual manual = {
+        .about = "Prints the version, the commit it was built from, and the libraries it was built "
+                 "with.",
+        .takes = CLI_TAKES_JSON,
+    };
+    if (!options_parse(&options, &manual, argc, argv))
+        return options.exit;
+    if (options.json)
+        printf("{\"version\":\"%s\",\"commit\":\"%s\",\"libraries\":\"%s\"}\n", KULA_RELAY_VERSION,
+               COMMIT, KULA_RELAY_LIBRARIES);
+    else
+        printf("kula-relay %s (%s)\n%s\n", KULA_RELAY_VERSION, COMMIT, KULA_RELAY_LIBRARIES);
+    return CLI_DONE;
+}

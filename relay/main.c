@@ -1,0 +1,130 @@
+/* kula-relay: the table of commands, and the one that was asked for. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/nearest.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "forward/forward.h"
+
+static int serve_main(int argc, char **argv);
+static int help_main(int argc, char **argv);
+
+static const struct cli_command commands[] = {
+    {"serve", "[--config FILE]", "accepts deliveries from Kula", serve_main},
+    {"forward", "[--config FILE]", "delivers events to the services", forward_main},
+    {"up", "[--data DIR] [--listen ADDRESS] [--config FILE]",
+     "all on this machine, with a Redis of its own", up_main},
+    {"demo", "[--keep]", "a tour in a temporary folder", demo_main},
+    {"tail", "[-n N] [-f] [--since 10m|ID] [--type PATTERN] [--service NAME] [--reveal] [--json]",
+     "shows the events in the stream", tail_main},
+    {"show", "EVENT_ID [--json]", "one event's way", show_main},
+    {"dead", "list|show|replay|drop SERVICE [ID...] [--all] [--dry-run] [--reveal] [--json]",
+     "the dead letters", dead_main},
+    {"send",
+     "[--url URL] [--secret-file FILE] [--type TYPE] [--body FILE|-] [--id ID] [--count N] "
+     "[--rate N]",
+     "signs and sends deliveries as Kula does", send_main},
+    {"audit", "[--json]", "do the counts balance?", audit_main},
+    {"check", "[--config FILE] [--for COMMAND] [--print]",
+     "reads the configuration, tells every mistake", check_main},
+    {"version", "[--json]", "version, commit, libraries", version_main},
+    {"help", "[COMMAND]", "this text, or that of a command", help_main},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const struct cli_command *find_command(const char *name) {
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int complain(const char *name) {
+    const struct cli_command *nearest = NULL;
+    size_t least = 3; /* further away is something else */
+    for (size_t i = 0; i < COMMANDS; i++) {
+        size_t distance = nearest_distance(name, commands[i].name);
+        if (distance >= least || distance >= strlen(commands[i].name))
+            continue;
+        least = distance;
+        nearest = &commands[i];
+    }
+    fprintf(stderr, "kula-relay: unknown command \"%s\"", name);
+    if (nearest)
+        fprintf(stderr, "; did you mean %s?", nearest->name);
+    fprintf(stderr, "\n`kula-relay help` lists the commands.\n");
+    return CLI_USAGE;
+}
+
+static void print_commands(FILE *stream) {
+    fprintf(stream, "kula-relay takes Kula's signed webhooks and brings them to your services.\n\n"
+                    "usage: kula-relay COMMAND [options]\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(stream, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    fprintf(stream,
+            "\n`kula-relay help COMMAND` tells more. `kula-relay demo` is a good beginning.\n");
+}
+
+/* serve is a program of its own, beside this one or in the libexec folder: the
+ * process on the internet links only what it needs. */
+static int serve_main(int argc, char **argv) {
+    static const char *const places[] = {"/kula-relay-serve", "/serve/kula-relay-serve", NULL};
+    char self[4096];
+    struct string program = {0};
+    (void)argc;
+    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[size > 0 ? size : 0] = '\0';
+    char *slash = strrchr(self, '/');
+    if (slash)
+        *slash = '\0';
+    for (size_t i = 0; slash && places[i]; i++) {
+        string_clear(&program);
+        string_addf(&program, "%s%s", self, places[i]);
+        execv(program.data, argv); /* comes back only where it failed */
+        if (errno != ENOENT)
+            break;
+    }
+    if (errno == ENOENT) {
+        string_clear(&program);
+        string_add_of(&program, KULA_RELAY_LIBEXECDIR "/kula-relay-serve");
+        execv(program.data, argv);
+    }
+    fprintf(stderr, "kula-relay serve: %s: %s\n", program.data, strerror(errno));
+    string_finish(&program);
+    return CLI_FAILED;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+    options_command(command);
+    return command->main(argc, argv);
+}
+
+/* `help tail` is `tail --help`. */
+static int help_main(int argc, char **argv) {
+    const struct cli_command *command = argc > 1 ? find_command(argv[1]) : NULL;
+    char option[] = "--help";
+    if (argc > 1 && !command && strcmp(argv[1], "--help") != 0)
+        return complain(argv[1]);
+    if (!command || command->main == help_main) {
+        print_commands(stdout);
+        return CLI_DONE;
+    }
+    char *help[] = {argv[1], option, NULL};
+    return run(command, 2, help);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_commands(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return help_main(1, argv);
+    const struct cli_command *command =
+        find_command(strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
+    return command ? run(command, argc - 1, argv + 1) : complain(argv[1]);
+}
