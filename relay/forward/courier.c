@@ -183,7 +183,9 @@ static void on_settled(void *arg, enum moves_settled settled) {
         break;
     }
     end_attempt(attempt);
-    if (courier->state != COURIER_RESTING)
+    if (courier->stopped)
+        courier->house->on_rest(courier->house->arg);
+    if (courier->stopped || courier->state != COURIER_RESTING)
         return;
     /* At the stream's end with nothing due a take would find nothing: the bell rings when it would.
      */
