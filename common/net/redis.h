@@ -1,10 +1,10 @@
 /* A connection to Redis that keeps coming back.
  *
  * Calls made while it is away wait for it, in order, each for as long as its
- * deadline allows. hiredis' reader and formatter do the protocol; the socket,
- * TLS and reconnecting are libevent's and ours, because hiredis' own
- * asynchronous layer has neither time-outs nor safe lifetimes in the versions
- * that Debian 12 and 13 carry. The one file that names hiredis. */
+ * deadline allows. hiredis' reader understands the replies (redis_protocol.c,
+ * the one file that names it); the socket, TLS and reconnecting are libevent's
+ * and ours, because hiredis' own asynchronous layer has neither time-outs nor
+ * safe lifetimes in the versions that Debian 12 and 13 carry. */
 #pragma once
 #include "base/secret.h"
 #include "net/loop.h"
@@ -24,8 +24,8 @@ struct redis_value {
 
 /* Item i of an array; a NIL where there is none, so that readers need not count. */
 const struct redis_value *redis_item(const struct redis_value *, size_t i);
-struct text redis_text(const struct redis_value *);     /* empty unless it is one */
-int64_t redis_integer(const struct redis_value *);      /* also of a text of digits; else 0 */
+struct text redis_text(const struct redis_value *); /* empty unless it is one */
+int64_t redis_integer(const struct redis_value *);  /* also of a text of digits; else 0 */
 
 enum redis_outcome {
     REDIS_REPLIED, /* anything but an error */
@@ -48,20 +48,20 @@ struct redis_call {
     size_t key_count;            /* of a script's args, how many are keys */
     const struct text *args;     /* borrowed until the call returns */
     size_t count;
-    int64_t deadline_ms;         /* from now; must be > 0 */
+    int64_t deadline_ms; /* from now; must be > 0 */
     /* May be sent again when the connection is lost before the reply, or the
      * server says that it cannot for the moment (LOADING, READONLY, MASTERDOWN,
-     * BUSY, TRYAGAIN, CLUSTERDOWN, MISCONF, OOM): then it never ends as UNKNOWN before
-     * its deadline, and as REFUSED at its deadline with the last such error. */
+     * NOAUTH, NOREPLICAS, BUSY, TRYAGAIN, CLUSTERDOWN, MISCONF, OOM): then it never ends as UNKNOWN
+     * before its deadline, and as REFUSED at its deadline with the last such error. */
     bool repeatable;
 };
 
 struct redis_options {
-    const char *url;       /* redis://HOST:PORT/DB rediss://... unix:///PATH?db=N */
-    const char *user;      /* NULL: none */
-    const struct secret *password; /* NULL: none; must live as long as the connection */
-    const char *ca_file;   /* for rediss */
-    const char *name;      /* CLIENT SETNAME */
+    const char *url;                     /* redis://HOST:PORT/DB rediss://... unix:///PATH?db=N */
+    const char *user;                    /* NULL: none */
+    const struct secret *password;       /* NULL: none; must live as long as the connection */
+    const char *ca_file;                 /* for rediss */
+    const char *name;                    /* CLIENT SETNAME */
     struct redis_script *const *scripts; /* NULL-terminated, or NULL */
     void (*on_state)(void *arg, bool connected); /* NULL, or told at each change */
     void *arg;
@@ -75,5 +75,6 @@ bool redis_url_valid(const char *url, struct string *why);
 struct redis *redis_create(struct loop *, const struct redis_options *, struct string *why);
 void redis_call(struct redis *, const struct redis_call *, redis_done_fn *, void *arg);
 bool redis_connected(const struct redis *);
-struct text redis_trouble(const struct redis *); /* why it is away, for people; empty when connected */
-void redis_destroy(struct redis *);              /* callbacks of what is open do not come */
+struct text
+redis_trouble(const struct redis *); /* why it is away, for people; empty when connected */
+void redis_destroy(struct redis *);  /* callbacks of what is open do not come */

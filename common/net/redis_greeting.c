@@ -1,0 +1,120 @@
+#include "net/redis_greeting.h"
+
+#include <assert.h>
+#include <event2/buffer.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "net/redis_protocol.h"
+
+enum { WORDS = 3, STEPS_BESIDE_SCRIPTS = 4 };
+
+struct step {
+    const char *name; /* for people */
+    struct text words[WORDS];
+    const struct redis_script *script; /* whose digest has to be the reply */
+};
+
+struct redis_greeting {
+    char *user;
+    char *client;
+    char database[16];
+    size_t count;
+    struct step steps[];
+};
+
+/* By its digest Redis knows a script; made here, so that a call can be written down before there
+ * is any connection. */
+static void fill_in_digest(struct redis_script *script) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    int done = EVP_Digest(script->source, strlen(script->source), digest, &size, EVP_sha1(), NULL);
+    assert(done == 1 && size * 2 + 1 == sizeof script->sha1);
+    for (unsigned i = 0; i < size; i++)
+        snprintf(script->sha1 + (size_t)2 * i, 3, "%02x", (unsigned)digest[i]);
+}
+
+static void add_step(struct redis_greeting *greeting, struct step step) {
+    greeting->steps[greeting->count++] = step;
+}
+
+struct redis_greeting *redis_greeting_create(const struct redis_options *options,
+                                             unsigned database) {
+    const struct secret *password = options->password;
+    size_t scripts = 0;
+    while (options->scripts && options->scripts[scripts])
+        scripts++;
+    struct redis_greeting *greeting =
+        memory_new(sizeof *greeting + (STEPS_BESIDE_SCRIPTS + scripts) * sizeof(struct step));
+    greeting->user = text_copy(text_of(options->user ? options->user : "default"));
+    greeting->client = text_copy(text_of(options->name));
+    snprintf(greeting->database, sizeof greeting->database, "%u", database);
+    if (password && password->size)
+        add_step(greeting, (struct step){"AUTH",
+                                         {text_of("AUTH"), text_of(greeting->user),
+                                          text_slice((const char *)password->data, password->size)},
+                                         NULL});
+    if (database)
+        add_step(greeting,
+                 (struct step){"SELECT", {text_of("SELECT"), text_of(greeting->database)}});
+    if (options->name)
+        add_step(greeting,
+                 (struct step){"CLIENT SETNAME",
+                               {text_of("CLIENT"), text_of("SETNAME"), text_of(greeting->client)}});
+    add_step(greeting, (struct step){"PING", {text_of("PING")}});
+    for (size_t i = 0; i < scripts; i++) {
+        struct redis_script *script = options->scripts[i];
+        fill_in_digest(script);
+        add_step(greeting,
+                 (struct step){"SCRIPT LOAD",
+                               {text_of("SCRIPT"), text_of("LOAD"), text_of(script->source)},
+                               script});
+    }
+    return greeting;
+}
+
+void redis_greeting_destroy(struct redis_greeting *greeting) {
+    if (!greeting)
+        return;
+    free(greeting->user);
+    free(greeting->client);
+    free(greeting);
+}
+
+void redis_greeting_add(const struct redis_greeting *greeting, struct evbuffer *output) {
+    for (size_t i = 0; i < greeting->count; i++) {
+        const struct text *words = greeting->steps[i].words;
+        size_t count = 1;
+        while (count < WORDS && words[count].data)
+            count++;
+        char *wire = memory_new(redis_command_bytes(words, count));
+        char *end = redis_command_add(redis_command_begin(wire, count), words, count);
+        evbuffer_add(output, wire, (size_t)(end - wire));
+        free(wire);
+    }
+}
+
+size_t redis_greeting_count(const struct redis_greeting *greeting) {
+    return greeting->count;
+}
+
+bool redis_greeting_check(const struct redis_greeting *greeting, size_t i,
+                          const struct redis_value *reply, struct string *why) {
+    assert(i < greeting->count);
+    const struct step *step = &greeting->steps[i];
+    if (reply->kind == REDIS_ERROR) {
+        /* A server that does not know AUTH repeats what it was given: the password. */
+        bool repeats = text_is(step->words[0], "AUTH") && text_starts(reply->text, "ERR unknown");
+        string_addf(why, "refuses %s: ", step->name);
+        string_add(why, repeats ? text_of("unknown command") : reply->text);
+        return false;
+    }
+    if (step->script && !text_is(redis_text(reply), step->script->sha1)) {
+        string_addf(why, "has not loaded the script %s as it was given", step->script->name);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,295 @@
+/* The connection to Redis when Redis goes: killed, frozen, full, read-only,
+ * at each moment of a call's life. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis_desk.h"
+#include "redis_house.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+enum { SOON_MS = 15000, BRIEF_MS = 300 };
+
+static void test_a_call_while_away_ends_unsent_at_its_deadline(void **state) {
+    struct redis_house *house = *state;
+    struct desk *desk = desk_open(redis_house_url(house));
+    struct ask brief, patient;
+    desk_wait_connected(desk);
+    redis_house_kill(house);
+    desk_wait_trouble(desk, "lost the connection");
+    int64_t from_ms = clock_steady_ms();
+    desk_ask(desk, &patient, "ECHO after", SOON_MS, false);
+    desk_ask(desk, &brief, "ECHO never", BRIEF_MS, true);
+    desk_wait(desk, &brief);
+    assert_int_equal(brief.outcome, REDIS_UNSENT);
+    assert_true(clock_steady_ms() - from_ms >= BRIEF_MS - 5);
+    assert_int_equal(patient.times, 0);
+    redis_house_restart(house);
+    desk_wait(desk, &patient);
+    assert_int_equal(patient.outcome, REDIS_REPLIED);
+    assert_int_equal(desk->ups, 2);
+    assert_int_equal(desk->downs, 1);
+    ask_finish(&brief);
+    ask_finish(&patient);
+    desk_close(desk);
+}
+
+/* Frozen, Redis takes the bytes into the socket's buffer and says nothing. */
+static void send_into_the_ice(struct desk *desk, struct redis_house *house) {
+    desk_wait_connected(desk);
+    redis_house_pause(house);
+}
+
+static void test_killed_before_the_reply_only_repeatable_calls_come_back(void **state) {
+    struct redis_house *house = *state;
+    struct desk *desk = desk_open(redis_house_url(house));
+    struct ask again[3], once;
+    send_into_the_ice(desk, house);
+    desk_ask(desk, &again[0], "RPUSH line a", SOON_MS, true);
+    desk_ask(desk, &once, "RPUSH line x", SOON_MS, false);
+    desk_ask(desk, &again[1], "RPUSH line b", SOON_MS, true);
+    desk_ask(desk, &again[2], "LRANGE line 0 -1", SOON_MS, true);
+    loop_turn(desk->loop);
+    redis_house_kill(house);
+    desk_wait(desk, &once);
+    assert_int_equal(once.outcome, REDIS_UNKNOWN);
+    assert_int_equal(again[0].times, 0);
+    redis_house_restart(house);
+    desk_wait(desk, &again[2]);
+    /* In the old order, and nothing in between. */
+    assert_int_equal(again[0].integer, 1);
+    assert_int_equal(again[1].integer, 2);
+    assert_int_equal(again[2].count, 2);
+    for (size_t i = 0; i < 3; i++)
+        ask_finish(&again[i]);
+    ask_finish(&once);
+    desk_close(desk);
+}
+
+static void test_what_may_have_run_is_never_called_unsent(void **state) {
+    struct redis_house *house = *state;
+    struct desk *desk = desk_open(redis_house_url(house));
+    struct ask ask;
+    send_into_the_ice(desk, house);
+    desk_ask(desk, &ask, "INCR maybe", BRIEF_MS, true);
+    loop_turn(desk->loop);
+    redis_house_kill(house);
+    desk_wait(desk, &ask);
+    assert_int_equal(ask.outcome, REDIS_UNKNOWN);
+    ask_finish(&ask);
+    desk_close(desk);
+    redis_house_restart(house);
+}
+
+static void test_a_frozen_redis_is_left_at_the_oldest_deadline(void **state) {
+    struct redis_house *house = *state;
+    struct desk *desk = desk_open(redis_house_url(house));
+    struct ask oldest, behind, brief, once;
+    send_into_the_ice(desk, house);
+    desk_ask(desk, &oldest, "ECHO oldest", 2 * BRIEF_MS, true);
+    desk_ask(desk, &behind, "ECHO behind", SOON_MS, true);
+    desk_ask(desk, &once, "ECHO once", SOON_MS, false);
+    desk_ask(desk, &brief, "ECHO brief", BRIEF_MS, true);
+    desk_wait(desk, &brief);
+    assert_int_equal(brief.outcome, REDIS_UNKNOWN);
+    assert_int_equal(oldest.times + desk->downs, 0);
+    desk_wait(desk, &once);
+    assert_int_equal(oldest.outcome, REDIS_UNKNOWN);
+    assert_int_equal(once.outcome, REDIS_UNKNOWN);
+    assert_int_equal(desk->downs, 1);
+    assert_int_equal(behind.times, 0);
+    redis_house_resume(house);
+    desk_wait(desk, &behind);
+    assert_true(text_is(string_text(&behind.text), "behind"));
+    assert_int_equal(oldest.times + brief.times, 2);
+    ask_finish(&oldest);
+    ask_finish(&behind);
+    ask_finish(&brief);
+    ask_finish(&once);
+    desk_close(desk);
+}
+
+static void test_a_short_frost_costs_only_those_who_could_not_wait(void **state) {
+    struct redis_house *house = *state;
+    struct desk *desk = desk_open(redis_house_url(house));
+    struct ask patient, brief, after;
+    send_into_the_ice(desk, house);
+    desk_ask(desk, &patient, "ECHO patient", SOON_MS, false);
+    desk_ask(desk, &brief, "ECHO brief", BRIEF_MS, false);
+    desk_ask(desk, &after, "ECHO after", SOON_MS, false);
+    desk_wait(desk, &brief);
+    redis_house_resume(house);
+    desk_wait(desk, &after);
+    /* The late reply to `brief` found nobody home and shifted nobody's. */
+    assert_true(text_is(string_text(&patient.text), "patient"));
+    assert_true(text_is(string_text(&after.text), "after"));
+    assert_int_equal(brief.times, 1);
+    assert_int_equal(desk->downs, 0);
+    ask_finish(&patient);
+    ask_finish(&brief);
+    ask_finish(&after);
+    desk_close(desk);
+}
+
+static void test_a_frozen_greeting_is_given_up(void **state) {
+    struct redis_house *house = *state;
+    redis_house_pause(house);
+    struct desk *desk = desk_open(redis_house_url(house));
+    desk_wait_trouble(desk, "does not answer");
+    redis_house_resume(house);
+    desk_wait_connected(desk);
+    desk_close(desk);
+}
+
+static void test_a_full_redis_is_asked_again_until_there_is_room(void **state) {
+    struct redis_house *house = *state;
+    struct desk *desk = desk_open(redis_house_url(house));
+    struct ask patient, brief, once, beside;
+    desk_wait_connected(desk);
+    redis_house_say(house, "CONFIG SET maxmemory-policy noeviction maxmemory 100kb");
+    desk_ask(desk, &patient, "SET full yes", SOON_MS, true);
+    desk_ask(desk, &once, "SET full no", SOON_MS, false);
+    desk_ask(desk, &brief, "SET full never", BRIEF_MS, true);
+    desk_ask(desk, &beside, "PING", SOON_MS, true);
+    desk_wait(desk, &brief);
+    assert_int_equal(brief.outcome, REDIS_REFUSED);
+    assert_true(text_starts(string_text(&brief.text), "OOM "));
+    assert_int_equal(once.outcome, REDIS_REFUSED);
+    assert_int_equal(beside.outcome, REDIS_REPLIED);
+    assert_int_equal(beside.times, 1);
+    assert_int_equal(patient.times, 0);
+    redis_house_say(house, "CONFIG SET maxmemory 0");
+    desk_wait(desk, &patient);
+    assert_int_equal(patient.outcome, REDIS_REPLIED);
+    assert_int_equal(desk->downs, 0);
+    ask_finish(&patient);
+    ask_finish(&brief);
+    ask_finish(&once);
+    ask_finish(&beside);
+    desk_close(desk);
+}
+
+static void test_a_read_only_redis_is_left_for_a_better_one(void **state) {
+    struct redis_house *house = *state;
+    struct desk *desk = desk_open(redis_house_url(house));
+    struct ask again, once;
+    desk_wait_connected(desk);
+    /* A replica of nobody: it takes no writes. */
+    redis_house_say(house, "REPLICAOF 127.0.0.1 1");
+    desk_ask(desk, &once, "SET replica no", SOON_MS, false);
+    desk_ask(desk, &again, "SET replica yes", SOON_MS, true);
+    desk_wait(desk, &once);
+    assert_int_equal(once.outcome, REDIS_REFUSED);
+    desk_wait_trouble(desk, "READONLY");
+    redis_house_say(house, "REPLICAOF NO ONE");
+    desk_wait(desk, &again);
+    assert_int_equal(again.outcome, REDIS_REPLIED);
+    assert_int_equal(desk->ups, desk->downs + 1);
+    ask_finish(&again);
+    ask_finish(&once);
+    desk_close(desk);
+}
+
+struct leaver {
+    struct desk *desk;
+    bool told;
+};
+
+static void on_down_destroy(void *arg, bool connected) {
+    struct leaver *leaver = arg;
+    if (connected)
+        return;
+    leaver->told = true;
+    redis_destroy(leaver->desk->redis);
+    leaver->desk->redis = NULL;
+}
+
+static void on_never(void *arg, enum redis_outcome outcome, const struct redis_value *value) {
+    (void)arg;
+    (void)outcome;
+    (void)value;
+    fail();
+}
+
+static void test_the_one_told_of_a_loss_may_destroy_the_connection(void **state) {
+    struct redis_house *house = *state;
+    struct desk desk = {.loop = loop_create()};
+    struct leaver leaver = {.desk = &desk};
+    const struct text word = text_of("PING");
+    struct string why = {0};
+    desk.redis = redis_create(desk.loop,
+                              &(struct redis_options){.url = redis_house_url(house),
+                                                      .on_state = on_down_destroy,
+                                                      .arg = &leaver},
+                              &why);
+    send_into_the_ice(&desk, house);
+    redis_call(desk.redis, &(struct redis_call){.args = &word, .count = 1, .deadline_ms = SOON_MS},
+               on_never, NULL);
+    loop_turn(desk.loop);
+    redis_house_kill(house);
+    while (!leaver.told)
+        loop_turn(desk.loop);
+    loop_destroy(desk.loop);
+    redis_house_restart(house);
+}
+
+enum { LOAD = 2000 };
+
+static void test_a_restart_in_the_middle_of_a_load_loses_nothing(void **state) {
+    static const char *const args[] = {"--appendonly", "yes", "--appendfsync", "always", NULL};
+    struct redis_house *house = redis_house_start(args);
+    struct desk *desk = desk_open(redis_house_url(house));
+    struct ask *asks = memory_new(LOAD * sizeof *asks);
+    char command[64];
+    (void)state;
+    desk_wait_connected(desk);
+    for (size_t i = 0; i < LOAD; i++) {
+        snprintf(command, sizeof command, "SADD all member-%zu", i);
+        desk_ask(desk, &asks[i], command, 2 * SOON_MS, true);
+        if (i % 500 == 250)
+            redis_house_restart(house);
+        if (i % 10 == 0)
+            loop_turn(desk->loop);
+    }
+    struct ask size;
+    for (size_t i = 0; i < LOAD; i++) {
+        desk_wait(desk, &asks[i]);
+        assert_int_equal(asks[i].outcome, REDIS_REPLIED);
+        ask_finish(&asks[i]);
+    }
+    desk_ask(desk, &size, "SCARD all", SOON_MS, true);
+    desk_wait(desk, &size);
+    assert_int_equal(size.integer, LOAD);
+    ask_finish(&size);
+    free(asks);
+    desk_close(desk);
+    redis_house_stop(house);
+}
+
+static int start_house(void **state) {
+    *state = redis_house_start(NULL);
+    return 0;
+}
+
+static int stop_house(void **state) {
+    redis_house_stop(*state);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_call_while_away_ends_unsent_at_its_deadline),
+        cmocka_unit_test(test_killed_before_the_reply_only_repeatable_calls_come_back),
+        cmocka_unit_test(test_what_may_have_run_is_never_called_unsent),
+        cmocka_unit_test(test_a_frozen_redis_is_left_at_the_oldest_deadline),
+        cmocka_unit_test(test_a_short_frost_costs_only_those_who_could_not_wait),
+        cmocka_unit_test(test_a_frozen_greeting_is_given_up),
+        cmocka_unit_test(test_a_full_redis_is_asked_again_until_there_is_room),
+        cmocka_unit_test(test_a_read_only_redis_is_left_for_a_better_one),
+        cmocka_unit_test(test_the_one_told_of_a_loss_may_destroy_the_connection),
+        cmocka_unit_test(test_a_restart_in_the_middle_of_a_load_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, start_house, stop_house);
+}
