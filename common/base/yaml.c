@@ -36,23 +36,26 @@ static bool stands_at(struct text text, struct yaml_place place, char c) {
 }
 
 /* What people run into most: a tab as indentation, and a pattern that begins
- * with "*", which YAML takes for an alias. */
+ * with "*" or "!", which YAML takes for an alias or a tag. */
 static const char *hint(const struct reading *r, struct yaml_place at) {
     if (stands_at(r->text, at, '\t'))
         return "; indent with blanks, not with tabs";
     const char *context = r->parser.context;
-    if (context && strstr(context, "alias"))
+    if (context && strstr(context, "scanning an alias"))
         return "; put quotes around a value that begins with \"*\"";
+    if (context && strstr(context, "scanning a tag"))
+        return "; put quotes around a value that begins with \"!\"";
     return "";
 }
 
 static bool tell_broken(struct reading *r) {
     const yaml_parser_t *parser = &r->parser;
     bool of_bytes = parser->error == YAML_READER_ERROR;
-    struct yaml_place at = of_bytes ? place_of_byte(r->text, parser->problem_offset)
-                                    : place_of(parser->problem_mark);
+    struct yaml_place at =
+        of_bytes ? place_of_byte(r->text, parser->problem_offset) : place_of(parser->problem_mark);
     struct string sentence = {0};
-    string_addf(&sentence, "this is not YAML: %s", parser->problem ? parser->problem : "unreadable");
+    string_addf(&sentence, "this is not YAML: %s",
+                parser->problem ? parser->problem : "unreadable");
     if (parser->context)
         string_addf(&sentence, " %s", parser->context);
     if (parser->context && parser->context_mark.line + 1 != at.line)
@@ -107,8 +110,8 @@ static void read_scalar(struct reading *r, const yaml_event_t *event, struct yam
 static struct yaml_node *add_item(struct yaml_node *parent) {
     /* Room doubles whenever the count is a power of two. */
     if ((parent->count & (parent->count - 1)) == 0)
-        parent->items = memory_resize(parent->items,
-                                      (parent->count ? parent->count * 2 : 1) * sizeof(*parent->items));
+        parent->items = memory_resize(parent->items, (parent->count ? parent->count * 2 : 1) *
+                                                         sizeof(*parent->items));
     struct yaml_node *item = &parent->items[parent->count++];
     *item = (struct yaml_node){0};
     return item;

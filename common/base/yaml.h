@@ -27,9 +27,10 @@ enum yaml_kind {
 struct yaml_node {
     enum yaml_kind kind;
     struct yaml_place at;
-    char *text;              /* SCALAR: NUL-terminated, and no NUL within */
-    struct yaml_node *items; /* LIST: its items; MAP: key, value, key, value, ...; keys are SCALAR */
-    size_t count;            /* of items: of a map, twice its pairs */
+    char *text; /* SCALAR: NUL-terminated, and no NUL within */
+    struct yaml_node
+        *items;   /* LIST: its items; MAP: key, value, key, value, ...; keys are SCALAR */
+    size_t count; /* of items: of a map, twice its pairs */
 };
 
 /* Told of each thing that is refused, with a sentence that lives for the call. */

@@ -14,9 +14,8 @@ static const struct {
     {"send", CONFIG_FOR_SEND},
 };
 
-/* Whose needs are meant; without a word, everybody's. */
-static bool find_needs(const char *word, enum config_for *needs) {
-    *needs = CONFIG_FOR_ALL;
+/* Whose needs are meant; without a word it stays as it was: everybody's. */
+static bool find_needs(struct cli *cli, const char *word, enum config_for *needs) {
     if (!word)
         return true;
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
@@ -24,8 +23,8 @@ static bool find_needs(const char *word, enum config_for *needs) {
             *needs = commands[i].needs;
             return true;
         }
-    options_wrong("--for takes serve, forward, ledger or send, not \"%s\"", word);
-    return false;
+    return options_wrong(&cli->options, "--for takes serve, forward, ledger or send, not \"%s\"",
+                         word);
 }
 
 static void print_keys(void) {
@@ -64,20 +63,15 @@ static bool parse(struct cli *cli, enum config_for *needs, bool *print, int argc
             print_keys();
         return false;
     }
-    cli->options.exit = CLI_USAGE;
-    if (cli->options.operand_count) {
-        options_wrong("what is \"%s\"? The file is named with --config", cli->options.operands[0]);
-        return false;
-    }
-    if (!find_needs(word, needs))
-        return false;
-    cli->options.exit = CLI_DONE;
-    return true;
+    if (cli->options.operand_count)
+        return options_wrong(&cli->options, "what is \"%s\"? The file is named with --config",
+                             cli->options.operands[0]);
+    return find_needs(cli, word, needs);
 }
 
 int check_main(int argc, char **argv) {
     struct cli cli = {0};
-    enum config_for needs;
+    enum config_for needs = CONFIG_FOR_ALL;
     bool print = false;
     if (!parse(&cli, &needs, &print, argc, argv) || !cli_load(&cli, needs))
         return cli_close(&cli);

@@ -1,0 +1,140 @@
+#include "base/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/config_cross.h"
+#include "base/config_draft.h"
+#include "base/config_files.h"
+#include "base/config_read.h"
+#include "base/config_table.h"
+#include "base/config_value.h"
+#include "base/memory.h"
+
+static const char *const usual_files[] = {
+    "./kula-relay.yaml",
+    "/etc/kula-relay/kula-relay.yaml",
+    NULL,
+};
+
+/* Set and not empty: an empty variable is how compose files and unit files say "no". */
+static const char *variable(const char *name) {
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static void take_redis_url(struct config_draft *draft) {
+    static const char name[] = "KULA_RELAY_REDIS_URL";
+    const char *url = variable(name);
+    struct string why = {0};
+    if (!url)
+        return;
+    config_draft_override(draft, "redis.url", url, name);
+    if (!config_value_set(config_table_find("redis", "url"), &draft->config, text_of(url), &why))
+        config_draft_problem_of(draft, "redis.url", "%s", why.data);
+    string_finish(&why);
+}
+
+/* Only where it is clear which endpoint is meant. */
+static void take_secret_file(struct config_draft *draft) {
+    static const char name[] = "KULA_WEBHOOK_SECRET_FILE";
+    const char *file = variable(name);
+    struct config_endpoint *endpoint = draft->config.endpoints;
+    if (!file || draft->config.endpoint_count != 1)
+        return;
+    for (size_t i = 0; i < endpoint->secret_file_count; i++)
+        free(endpoint->secret_files[i]);
+    endpoint->secret_files = memory_resize(endpoint->secret_files, sizeof(*endpoint->secret_files));
+    endpoint->secret_files[0] = text_copy(text_of(file));
+    endpoint->secret_file_count = 1;
+    config_draft_override(draft, "serve.endpoints[0].secret_files", file, name);
+}
+
+static void make_room_for_secrets(struct config *config) {
+    for (size_t i = 0; i < config->endpoint_count; i++) {
+        struct config_endpoint *endpoint = &config->endpoints[i];
+        endpoint->secrets = memory_new(endpoint->secret_file_count * sizeof(*endpoint->secrets));
+    }
+}
+
+static void on_refused(void *arg, struct yaml_place at, const char *sentence) {
+    config_draft_problem(arg, at, "%s", sentence);
+}
+
+static void read_tree(struct config_draft *draft, const struct yaml_node *root) {
+    config_read(draft, root);
+    if (root->kind != YAML_MAP)
+        return;
+    take_redis_url(draft);
+    take_secret_file(draft);
+    make_room_for_secrets(&draft->config);
+    config_cross_check(draft);
+    config_files_read(draft);
+}
+
+struct config *config_parse(struct text yaml, const char *name, enum config_for needs,
+                            struct string *problems) {
+    struct config_draft *draft = config_draft_create(name, needs);
+    struct yaml_node *root = yaml_read(yaml, on_refused, draft);
+    if (root)
+        read_tree(draft, root);
+    yaml_destroy(root);
+    if (draft->problem_count == 0)
+        return &draft->config;
+    config_draft_tell(draft, problems);
+    config_draft_destroy(draft);
+    return NULL;
+}
+
+static const char *find_file(void) {
+    const char *named = variable("KULA_RELAY_CONFIG");
+    if (named)
+        return named;
+    for (const char *const *file = usual_files; *file; file++)
+        if (access(*file, F_OK) == 0)
+            return *file;
+    return NULL;
+}
+
+/* A little more than the most that is taken, so that a longer file is seen to be one. */
+static bool read_file(const char *path, struct string *content) {
+    char piece[4096];
+    ssize_t got = -1;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    while (content->size <= YAML_MOST_BYTES && (got = read(file, piece, sizeof piece)) != 0) {
+        if (got > 0)
+            string_add(content, text_slice(piece, (size_t)got));
+        else if (errno != EINTR)
+            break;
+    }
+    int error = errno;
+    close(file);
+    errno = error;
+    return got >= 0;
+}
+
+struct config *config_load(const char *file, enum config_for needs, struct string *problems) {
+    struct string content = {0};
+    struct config *config = NULL;
+    const char *found = file ? file : find_file();
+    if (!found)
+        string_addf(problems,
+                    "no configuration: neither %s nor %s is there; name one with --config FILE or "
+                    "KULA_RELAY_CONFIG\n",
+                    usual_files[0], usual_files[1]);
+    else if (!read_file(found, &content))
+        string_addf(problems, "%s: cannot read it: %s\n", found, strerror(errno));
+    else
+        config = config_parse(string_text(&content), found, needs, problems);
+    string_finish(&content);
+    return config;
+}
+
+void config_destroy(struct config *config) {
+    config_draft_destroy((void *)config);
+}

@@ -1,0 +1,190 @@
+#include "base/config_cross.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/config_check.h"
+
+/* A problem at "LIST[i].KEY". */
+__attribute__((format(printf, 5, 6))) static void tell(struct config_draft *draft, const char *list,
+                                                       size_t i, const char *key,
+                                                       const char *format, ...) {
+    struct string path = {0}, sentence = {0};
+    va_list args;
+    va_start(args, format);
+    string_vaddf(&sentence, format, args);
+    va_end(args);
+    string_addf(&path, "%s[%zu]%s%s", list, i, *key ? "." : "", key);
+    config_draft_problem_of(draft, path.data, "%s", sentence.data);
+    string_finish(&path);
+    string_finish(&sentence);
+}
+
+/* Names and paths ---------------------------------------------------------- */
+
+typedef const char *pick_fn(const struct config *, size_t i);
+
+static const char *endpoint_name(const struct config *config, size_t i) {
+    return config->endpoints[i].name;
+}
+
+static const char *endpoint_path(const struct config *config, size_t i) {
+    return config->endpoints[i].path;
+}
+
+static const char *service_name(const struct config *config, size_t i) {
+    return config->services[i].name;
+}
+
+static void check_unique(struct config_draft *draft, const char *list, size_t count,
+                         const char *key, pick_fn *pick) {
+    struct string first = {0};
+    for (size_t i = 1; i < count; i++) {
+        const char *value = pick(&draft->config, i);
+        size_t k = 0;
+        while (k < i &&
+               !(value && pick(&draft->config, k) && strcmp(value, pick(&draft->config, k)) == 0))
+            k++;
+        if (k == i)
+            continue;
+        string_clear(&first);
+        string_addf(&first, "%s[%zu].%s", list, k, key);
+        struct yaml_place at = config_draft_place(draft, first.data);
+        tell(draft, list, i, key, "\"%s\" is taken by %s[%zu], in line %zu, column %zu", value,
+             list, k, at.line, at.column);
+    }
+    string_finish(&first);
+}
+
+/* Two files that only make sense together. */
+static void check_pair(struct config_draft *draft, const char *list, size_t i,
+                       const char *const keys[2], const char *a, const char *b) {
+    if (a && !b)
+        tell(draft, list, i, keys[0], "needs %s beside it", keys[1]);
+    if (b && !a)
+        tell(draft, list, i, keys[1], "needs %s beside it", keys[0]);
+}
+
+/* Serve -------------------------------------------------------------------- */
+
+static void check_listeners(struct config_draft *draft) {
+    static const char *const keys[2] = {"certificate", "private_key"};
+    for (size_t i = 0; i < draft->config.listener_count; i++) {
+        const struct config_listener *listener = &draft->config.listeners[i];
+        check_pair(draft, "serve.listen", i, keys, listener->certificate, listener->private_key);
+    }
+}
+
+static bool needs_secrets(enum config_for needs) {
+    return needs == CONFIG_FOR_ALL || needs == CONFIG_FOR_SERVE || needs == CONFIG_FOR_SEND;
+}
+
+/* Where it was given and is wrong, that has been told. */
+static bool is_given(const struct config_draft *draft, size_t endpoint, const char *key) {
+    struct string path = {0};
+    string_addf(&path, "serve.endpoints[%zu].%s", endpoint, key);
+    bool given = config_draft_place(draft, path.data).line != 0;
+    string_finish(&path);
+    return given;
+}
+
+static void check_endpoint(struct config_draft *draft, size_t i) {
+    const struct config *config = &draft->config;
+    const struct config_endpoint *endpoint = &config->endpoints[i];
+    /* Signed up to the tolerance ahead, a delivery stays fresh for twice that long. */
+    if (endpoint->tolerance_ms > config->dedup_window_ms / 2)
+        tell(draft, "serve.endpoints", i, "tolerance",
+             "is more than half of serve.dedup_window: a delivery could be repeated after it was "
+             "forgotten");
+    if (needs_secrets(draft->needs) && endpoint->secret_file_count == 0 &&
+        !is_given(draft, i, "secret_files"))
+        tell(draft, "serve.endpoints", i, "secret_files",
+             "is missing: without a secret no delivery can be verified%s",
+             config->endpoint_count == 1 ? " (KULA_WEBHOOK_SECRET_FILE may name it too)" : "");
+}
+
+static void check_serve(struct config_draft *draft) {
+    const struct config *config = &draft->config;
+    check_listeners(draft);
+    for (size_t i = 0; i < config->endpoint_count; i++)
+        check_endpoint(draft, i);
+    check_unique(draft, "serve.endpoints", config->endpoint_count, "name", endpoint_name);
+    check_unique(draft, "serve.endpoints", config->endpoint_count, "path", endpoint_path);
+    if (config->bytes_in_flight < config->body_limit_bytes)
+        config_draft_problem_of(draft, "serve.bytes_in_flight",
+                                "is less than serve.body_limit: the longest body would never be "
+                                "taken");
+}
+
+/* Services ----------------------------------------------------------------- */
+
+static void check_service_endpoints(struct config_draft *draft, size_t i) {
+    const struct config *config = &draft->config;
+    const struct config_service *service = &config->services[i];
+    for (size_t k = 0; config->endpoint_count && k < service->endpoint_count; k++) {
+        const char *wanted = service->endpoints[k];
+        size_t e = 0;
+        while (e < config->endpoint_count &&
+               !(config->endpoints[e].name && strcmp(config->endpoints[e].name, wanted) == 0))
+            e++;
+        char key[64];
+        snprintf(key, sizeof key, "endpoints[%zu]", k);
+        if (e == config->endpoint_count && *wanted)
+            tell(draft, "services", i, key, "there is no endpoint \"%s\" in serve.endpoints",
+                 wanted);
+    }
+}
+
+/* A pattern that another one takes away again can only be a mistake. */
+static void check_service_events(struct config_draft *draft, size_t i) {
+    const struct config_service *service = &draft->config.services[i];
+    for (size_t k = 0; k < service->event_count; k++)
+        for (size_t n = 0; n < service->event_count; n++) {
+            const char *pattern = service->events[k], *other = service->events[n];
+            if (!*pattern || *pattern == '!' || *other != '!' || strcmp(pattern, other + 1) != 0)
+                continue;
+            char key[64];
+            snprintf(key, sizeof key, "events[%zu]", k);
+            tell(draft, "services", i, key, "\"%.*s\" takes nothing, for \"%.*s\" excludes it",
+                 TEXT_ARG(config_check_quoted(text_of(pattern))),
+                 TEXT_ARG(config_check_quoted(text_of(other))));
+        }
+}
+
+static void check_services(struct config_draft *draft) {
+    static const char *const keys[2] = {"client_certificate", "client_key"};
+    const struct config *config = &draft->config;
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct config_service *service = &config->services[i];
+        check_pair(draft, "services", i, keys, service->client_certificate, service->client_key);
+        check_service_endpoints(draft, i);
+        check_service_events(draft, i);
+        if (service->retry_first_ms > service->retry_most_ms)
+            tell(draft, "services", i, "retry.first", "is longer than retry.most");
+    }
+    check_unique(draft, "services", config->service_count, "name", service_name);
+}
+
+/* What a command cannot do without ----------------------------------------- */
+
+static void check_needs(struct config_draft *draft) {
+    const struct config *config = &draft->config;
+    bool any_serve = config->endpoint_count || config->listener_count;
+    bool serves = draft->needs == CONFIG_FOR_SERVE || (draft->needs == CONFIG_FOR_ALL && any_serve);
+    if (draft->needs == CONFIG_FOR_ALL && !any_serve && !config->service_count)
+        config_draft_problem_of(draft, "serve",
+                                "there is nothing to do: neither an endpoint under "
+                                "serve.endpoints nor a service under services");
+    if ((serves || draft->needs == CONFIG_FOR_SEND) && !config->endpoint_count)
+        config_draft_problem_of(draft, "serve.endpoints", "an endpoint is needed here");
+    if (serves && !config->listener_count)
+        config_draft_problem_of(draft, "serve.listen", "a listener is needed here");
+    if (draft->needs == CONFIG_FOR_FORWARD && !config->service_count)
+        config_draft_problem_of(draft, "services", "a service is needed here");
+}
+
+void config_cross_check(struct config_draft *draft) {
+    check_needs(draft);
+    check_serve(draft);
+    check_services(draft);
+}

@@ -1,0 +1,180 @@
+#include "base/config_draft.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/config_table.h"
+#include "base/memory.h"
+
+struct config_draft *config_draft_create(const char *name, enum config_for needs) {
+    struct config_draft *draft = memory_new(sizeof(*draft));
+    draft->config.file = text_copy(text_of(name));
+    draft->needs = needs;
+    return draft;
+}
+
+static void finish_secrets(struct config *config) {
+    secret_finish(&config->redis_password);
+    for (size_t i = 0; i < config->endpoint_count; i++) {
+        struct config_endpoint *endpoint = &config->endpoints[i];
+        for (size_t k = 0; endpoint->secrets && k < endpoint->secret_file_count; k++)
+            secret_finish(&endpoint->secrets[k]);
+        free(endpoint->secrets);
+    }
+    for (size_t i = 0; i < config->service_count; i++)
+        for (size_t k = 0; k < config->services[i].header_count; k++) {
+            const struct config_header *header = &config->services[i].headers[k];
+            if (header->file && header->value)
+                explicit_bzero(header->value, strlen(header->value));
+        }
+}
+
+static void finish_problems(struct config_draft *draft) {
+    for (size_t i = 0; i < draft->problem_count; i++)
+        free(draft->problems[i].sentence);
+    free(draft->problems);
+    draft->problems = NULL;
+    draft->problem_count = 0;
+}
+
+void config_draft_destroy(struct config_draft *draft) {
+    if (!draft)
+        return;
+    finish_secrets(&draft->config);
+    config_table_finish(&draft->config);
+    for (size_t i = 0; i < draft->note_count; i++) {
+        free(draft->notes[i].path);
+        free(draft->notes[i].value);
+    }
+    free(draft->notes);
+    finish_problems(draft);
+    free(draft->config.file);
+    free(draft);
+}
+
+/* Room doubles whenever the count is a power of two. */
+static void *room_for_one_more(void *array, size_t count, size_t item_bytes) {
+    if (count & (count - 1))
+        return array;
+    return memory_resize(array, (count ? count * 2 : 1) * item_bytes);
+}
+
+static struct config_note *find_note(const struct config_draft *draft, struct text path) {
+    for (size_t i = 0; i < draft->note_count; i++)
+        if (text_is(path, draft->notes[i].path))
+            return &draft->notes[i];
+    return NULL;
+}
+
+void config_draft_note(struct config_draft *draft, const char *path, const char *value,
+                       struct yaml_place at) {
+    draft->notes = room_for_one_more(draft->notes, draft->note_count, sizeof(*draft->notes));
+    draft->notes[draft->note_count++] = (struct config_note){
+        .path = text_copy(text_of(path)),
+        .value = value ? text_copy(text_of(value)) : NULL,
+        .at = at,
+    };
+}
+
+void config_draft_override(struct config_draft *draft, const char *path, const char *value,
+                           const char *variable) {
+    size_t size = strlen(path);
+    if (!find_note(draft, text_of(path)))
+        config_draft_note(draft, path, NULL, (struct yaml_place){0});
+    for (size_t i = 0; i < draft->note_count; i++) {
+        struct config_note *note = &draft->notes[i];
+        bool is_item = strncmp(note->path, path, size) == 0 && note->path[size] == '[';
+        if (strcmp(note->path, path) != 0 && !is_item)
+            continue;
+        free(note->value);
+        note->value = is_item ? NULL : text_copy(text_of(value));
+        note->at = (struct yaml_place){0};
+        note->variable = variable;
+    }
+}
+
+/* The note itself, or that of the nearest thing it is in that stands somewhere. */
+static const struct config_note *nearest_note(const struct config_draft *draft, const char *path) {
+    struct text rest = text_of(path);
+    while (rest.size) {
+        const struct config_note *note = find_note(draft, rest);
+        if (note && (note->at.line || note->variable))
+            return note;
+        while (rest.size && rest.data[rest.size - 1] != '.' && rest.data[rest.size - 1] != '[')
+            rest.size--;
+        if (rest.size)
+            rest.size--;
+    }
+    return NULL;
+}
+
+struct yaml_place config_draft_place(const struct config_draft *draft, const char *path) {
+    const struct config_note *note = find_note(draft, text_of(path));
+    return note ? note->at : (struct yaml_place){0};
+}
+
+/* A problem is one line, whatever the file holds. */
+static void make_plain(struct string *sentence) {
+    for (size_t i = 0; i < sentence->size; i++) {
+        unsigned char c = (unsigned char)sentence->data[i];
+        if (c < ' ' || c == 0x7f)
+            sentence->data[i] = '?';
+    }
+}
+
+static void add_problem(struct config_draft *draft, struct yaml_place at, const char *variable,
+                        struct string *sentence) {
+    make_plain(sentence);
+    draft->problems =
+        room_for_one_more(draft->problems, draft->problem_count, sizeof(*draft->problems));
+    draft->problems[draft->problem_count++] =
+        (struct config_problem){at, variable, text_copy(string_text(sentence))};
+    string_finish(sentence);
+}
+
+void config_draft_problem(struct config_draft *draft, struct yaml_place at, const char *format,
+                          ...) {
+    struct string sentence = {0};
+    va_list args;
+    va_start(args, format);
+    string_vaddf(&sentence, format, args);
+    va_end(args);
+    add_problem(draft, at, NULL, &sentence);
+}
+
+void config_draft_problem_of(struct config_draft *draft, const char *path, const char *format,
+                             ...) {
+    const struct config_note *note = nearest_note(draft, path);
+    struct yaml_place start = {1, 1};
+    struct string sentence = {0};
+    va_list args;
+    string_addf(&sentence, "%s: ", path);
+    va_start(args, format);
+    string_vaddf(&sentence, format, args);
+    va_end(args);
+    add_problem(draft, note ? note->at : start, note ? note->variable : NULL, &sentence);
+}
+
+static int by_place(const void *a, const void *b) {
+    const struct config_problem *p = a, *q = b;
+    if (p->at.line != q->at.line)
+        return p->at.line < q->at.line ? -1 : 1;
+    if (p->at.column != q->at.column)
+        return p->at.column < q->at.column ? -1 : 1;
+    return strcmp(p->sentence, q->sentence);
+}
+
+void config_draft_tell(struct config_draft *draft, struct string *lines) {
+    if (draft->problem_count)
+        qsort(draft->problems, draft->problem_count, sizeof(*draft->problems), by_place);
+    for (size_t i = 0; i < draft->problem_count; i++) {
+        const struct config_problem *problem = &draft->problems[i];
+        if (problem->variable)
+            string_addf(lines, "$%s: %s\n", problem->variable, problem->sentence);
+        else if (problem->at.line)
+            string_addf(lines, "%s:%zu:%zu: %s\n", draft->config.file, problem->at.line,
+                        problem->at.column, problem->sentence);
+        else
+            string_addf(lines, "%s: %s\n", draft->config.file, problem->sentence);
+    }
+}

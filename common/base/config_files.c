@@ -1,0 +1,90 @@
+#include "base/config_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/config_check.h"
+#include "base/config_table.h"
+#include "base/memory.h"
+
+bool config_files_readable(const char *path, struct string *why) {
+    struct stat stat = {0};
+    /* Not blocking, for somebody may name a pipe. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int error = file < 0 || fstat(file, &stat) < 0 ? errno : S_ISDIR(stat.st_mode) ? EISDIR : 0;
+    if (file >= 0)
+        close(file);
+    if (error)
+        string_addf(why, "cannot read the file %s: %s", path, strerror(error));
+    else if (S_ISREG(stat.st_mode) && stat.st_size == 0)
+        string_addf(why, "the file %s is empty", path);
+    return why->size == 0;
+}
+
+/* A place that already had a problem holds an empty name. */
+static void read_secret(struct config_draft *draft, const char *key, const char *file,
+                        struct secret *secret) {
+    struct string why = {0};
+    if (file && *file && !secret_read(file, secret, &why))
+        config_draft_problem_of(draft, key, "%s", why.data);
+    string_finish(&why);
+}
+
+static void read_endpoint(struct config_draft *draft, size_t i) {
+    const struct config_endpoint *endpoint = &draft->config.endpoints[i];
+    struct string key = {0};
+    for (size_t k = 0; k < endpoint->secret_file_count; k++) {
+        string_clear(&key);
+        string_addf(&key, "serve.endpoints[%zu].secret_files[%zu]", i, k);
+        read_secret(draft, key.data, endpoint->secret_files[k], &endpoint->secrets[k]);
+    }
+    string_finish(&key);
+}
+
+static void read_header(struct config_draft *draft, const char *key, struct config_header *header) {
+    struct secret secret = {0};
+    struct string why = {0};
+    read_secret(draft, key, header->file, &secret);
+    struct text value = text_slice((const char *)secret.data, secret.size);
+    if (secret.size && !config_check_header_value(value, &why))
+        config_draft_problem_of(draft, key, "what is in %s %s", header->file, why.data);
+    else if (secret.size)
+        header->value = text_copy(value);
+    secret_finish(&secret);
+    string_finish(&why);
+}
+
+static void read_service(struct config_draft *draft, size_t i) {
+    const struct config_service *service = &draft->config.services[i];
+    struct string key = {0};
+    for (size_t k = 0; k < service->header_count; k++) {
+        struct config_header *header = &service->headers[k];
+        if (!header->file)
+            continue;
+        string_clear(&key);
+        string_addf(&key, "services[%zu].header_files.%s", i, header->name);
+        read_header(draft, key.data, header);
+    }
+    string_finish(&key);
+}
+
+static bool opens(const struct config_draft *draft, const char *section, const char *key) {
+    return draft->needs == CONFIG_FOR_ALL ||
+           (config_table_find(section, key)->read_for & 1U << draft->needs);
+}
+
+void config_files_read(struct config_draft *draft) {
+    struct config *config = &draft->config;
+    if (opens(draft, "redis", "password_file"))
+        read_secret(draft, "redis.password_file", config->redis.password_file,
+                    &config->redis_password);
+    if (opens(draft, "serve.endpoints[]", "secret_files"))
+        for (size_t i = 0; i < config->endpoint_count; i++)
+            read_endpoint(draft, i);
+    if (opens(draft, "services[]", "header_files"))
+        for (size_t i = 0; i < config->service_count; i++)
+            read_service(draft, i);
+}

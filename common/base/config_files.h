@@ -1,0 +1,10 @@
+/* The files that a configuration names. Private to config*.c. */
+#pragma once
+#include "base/config_draft.h"
+
+/* Could it be read? False with a sentence; what is in it is not looked at. */
+bool config_files_readable(const char *path, struct string *why);
+
+/* Reads the secrets that the draft's command uses; a file that cannot be read is a problem
+ * at its key. */
+void config_files_read(struct config_draft *);

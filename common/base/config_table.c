@@ -1,0 +1,435 @@
+#include "base/config_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/config_check.h"
+#include "base/nearest.h"
+#include "base/pattern.h"
+#include "base/values.h"
+
+/* Each in the order of its enum. */
+static const char *const stale_words[] = {"accept", "retry", "reject", NULL};
+static const char *const unmatched_words[] = {"reject", "retry", NULL};
+static const char *const start_words[] = {"now", "beginning", NULL};
+static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
+static const char *const format_words[] = {"auto", "text", "json", NULL};
+static const char *const durability_words[] = {"ledger", NULL};
+static const char *const signed_body_words[] = {"raw", NULL};
+
+/* A section stands before what is in it, and nothing else has an order. */
+const struct config_row config_table[] = {
+    {.path = "redis", .type = CONFIG_MAP, .meaning = "Where the ledger is."},
+    {.path = "redis.url",
+     .type = CONFIG_TEXT,
+     .place = offsetof(struct config, redis.url),
+     .check = config_check_redis_url,
+     .usual = "redis://127.0.0.1:6379/0",
+     .meaning = "redis://HOST:PORT/DB, rediss:// for TLS, or unix:///PATH?db=N; "
+                "KULA_RELAY_REDIS_URL goes before it."},
+    {.path = "redis.user",
+     .type = CONFIG_TEXT,
+     .place = offsetof(struct config, redis.user),
+     .check = config_check_word,
+     .meaning = "The user to log in as; left out, Redis' default user."},
+    {.path = "redis.password_file",
+     .type = CONFIG_FILE,
+     .place = offsetof(struct config, redis.password_file),
+     .secret = true,
+     .read_for = CONFIG_SERVE | CONFIG_FORWARD | CONFIG_LEDGER,
+     .meaning = "The file that holds the password; left out, no login."},
+    {.path = "redis.ca_file",
+     .type = CONFIG_FILE,
+     .place = offsetof(struct config, redis.ca_file),
+     .read_for = CONFIG_SERVE | CONFIG_FORWARD | CONFIG_LEDGER,
+     .meaning = "For rediss://: the certificates to trust; left out, the system's."},
+    {.path = "redis.prefix",
+     .type = CONFIG_TEXT,
+     .place = offsetof(struct config, redis.prefix),
+     .check = config_check_prefix,
+     .usual = "kula",
+     .meaning = "What every key in Redis begins with."},
+
+    {.path = "serve", .type = CONFIG_MAP, .meaning = "How deliveries come in."},
+    {.path = "serve.listen",
+     .type = CONFIG_MAPS,
+     .place = offsetof(struct config, listeners),
+     .beside = offsetof(struct config, listener_count),
+     .item_bytes = sizeof(struct config_listener),
+     .may_be_empty = true,
+     .meaning = "The listeners for Kula: HTTPS, or plain HTTP behind a proxy that ends TLS."},
+    {.path = "serve.listen[].address",
+     .type = CONFIG_TEXT,
+     .place = offsetof(struct config_listener, address),
+     .check = config_check_address,
+     .needed = true,
+     .meaning = "IPv4:PORT, [IPv6]:PORT or NAME:PORT; port 0 takes a free one and logs it."},
+    {.path = "serve.listen[].certificate",
+     .type = CONFIG_FILE,
+     .place = offsetof(struct config_listener, certificate),
+     .read_for = CONFIG_SERVE,
+     .meaning = "The certificate and its chain (PEM); left out, plain HTTP."},
+    {.path = "serve.listen[].private_key",
+     .type = CONFIG_FILE,
+     .place = offsetof(struct config_listener, private_key),
+     .read_for = CONFIG_SERVE,
+     .meaning = "The certificate's key (PEM)."},
+    {.path = "serve.admin",
+     .type = CONFIG_TEXT,
+     .place = offsetof(struct config, serve_admin),
+     .check = config_check_address,
+     .meaning = "Where serve answers /healthz, /readyz and /metrics; left out, nowhere."},
+    {.path = "serve.endpoints",
+     .type = CONFIG_MAPS,
+     .place = offsetof(struct config, endpoints),
+     .beside = offsetof(struct config, endpoint_count),
+     .item_bytes = sizeof(struct config_endpoint),
+     .may_be_empty = true,
+     .meaning = "The URLs that are offered to Kula."},
+    {.path = "serve.endpoints[].name",
+     .type = CONFIG_TEXT,
+     .place = offsetof(struct config_endpoint, name),
+     .check = config_check_name,
+     .needed = true,
+     .meaning = "Its name in logs, metrics and the ledger: 1 to 32 of a-z, 0-9 and -."},
+    {.path = "serve.endpoints[].path",
+     .type = CONFIG_TEXT,
+     .place = offsetof(struct config_endpoint, path),
+     .check = config_check_path,
+     .needed = true,
+     .meaning = "The path of its URL, as in /webhooks/kula."},
+    {.path = "serve.endpoints[].secret_files",
+     .type = CONFIG_FILES,
+     .place = offsetof(struct config_endpoint, secret_files),
+     .beside = offsetof(struct config_endpoint, secret_file_count),
+     .secret = true,
+     .read_for = CONFIG_SERVE | CONFIG_SEND,
+     .meaning = "Its signing secrets, one a file, the newest first; any may match. With one "
+                "endpoint, KULA_WEBHOOK_SECRET_FILE goes before it."},
+    {.path = "serve.endpoints[].tolerance",
+     .type = CONFIG_DURATION,
+     .place = offsetof(struct config_endpoint, tolerance_ms),
+     .usual = "5m",
+     .least = "1s",
+     .most = "1d",
+     .meaning = "How far a signature's time may be from our clock before it is stale."},
+    {.path = "serve.endpoints[].stale",
+     .type = CONFIG_WORD,
+     .place = offsetof(struct config_endpoint, stale),
+     .usual = "accept",
+     .words = stale_words,
+     .meaning = "Authentic, stale and never seen: accept, retry (503) or reject (401)."},
+    {.path = "serve.endpoints[].signed_body",
+     .type = CONFIG_WORD,
+     .placeless = true,
+     .usual = "raw",
+     .words = signed_body_words,
+     .meaning = "What the signature covers: the body's bytes as they came."},
+    {.path = "serve.endpoints[].unmatched",
+     .type = CONFIG_WORD,
+     .place = offsetof(struct config_endpoint, unmatched),
+     .usual = "reject",
+     .words = unmatched_words,
+     .meaning = "A well-formed signature that no secret makes: reject (401) or retry (503)."},
+    {.path = "serve.endpoints[].accounts",
+     .type = CONFIG_TEXTS,
+     .place = offsetof(struct config_endpoint, accounts),
+     .beside = offsetof(struct config_endpoint, account_count),
+     .check = config_check_word,
+     .usual = "[]",
+     .may_be_empty = true,
+     .meaning = "Where not empty, deliveries of other account ids go to the pen."},
+    {.path = "serve.body_limit",
+     .type = CONFIG_SIZE,
+     .place = offsetof(struct config, body_limit_bytes),
+     .usual = "8MiB",
+     .least = "1KiB",
+     .most = "64MiB",
+     .meaning = "The longest body that is taken; longer ones are answered 413."},
+    {.path = "serve.connections",
+     .type = CONFIG_COUNT,
+     .place = offsetof(struct config, connections),
+     .usual = "10000",
+     .least = "1",
+     .most = "1000000",
+     .meaning = "How many connections may be open at once; beyond it, 503."},
+    {.path = "serve.bytes_in_flight",
+     .type = CONFIG_SIZE,
+     .place = offsetof(struct config, bytes_in_flight),
+     .usual = "256MiB",
+     .least = "1KiB",
+     .most = "64GiB",
+     .meaning = "How many bytes of bodies may be held at once; beyond it, 503."},
+    {.path = "serve.dedup_window",
+     .type = CONFIG_DURATION,
+     .place = offsetof(struct config, dedup_window_ms),
+     .usual = "7d",
+     .least = "1s",
+     .most = "365d",
+     .meaning = "For how long an event's id is remembered, so that it is stored once."},
+    {.path = "serve.durability",
+     .type = CONFIG_WORD,
+     .placeless = true,
+     .usual = "ledger",
+     .words = durability_words,
+     .meaning = "What a 2xx waits for: that the ledger has the event."},
+
+    {.path = "forward", .type = CONFIG_MAP, .meaning = "How events go out."},
+    {.path = "forward.admin",
+     .type = CONFIG_TEXT,
+     .place = offsetof(struct config, forward_admin),
+     .check = config_check_address,
+     .meaning = "Where forward answers /healthz, /readyz and /metrics; left out, nowhere."},
+
+    {.path = "services",
+     .type = CONFIG_MAPS,
+     .place = offsetof(struct config, services),
+     .beside = offsetof(struct config, service_count),
+     .item_bytes = sizeof(struct config_service),
+     .may_be_empty = true,
+     .meaning = "Who gets the events."},
+    {.path = "services[].name",
+     .type = CONFIG_TEXT,
+     .place = offsetof(struct config_service, name),
+     .check = config_check_name,
+     .needed = true,
+     .meaning = "Its name in logs, metrics and the ledger: 1 to 32 of a-z, 0-9 and -."},
+    {.path = "services[].url",
+     .type = CONFIG_TEXT,
+     .place = offsetof(struct config_service, url),
+     .check = config_check_service_url,
+     .needed = true,
+     .meaning = "Where events are sent to: http://, https:// or http+unix:///SOCKET:/TARGET."},
+    {.path = "services[].events",
+     .type = CONFIG_TEXTS,
+     .place = offsetof(struct config_service, events),
+     .beside = offsetof(struct config_service, event_count),
+     .check = pattern_valid,
+     .usual = "[\"*\"]",
+     .meaning = "Patterns of the event types it wants, as in application.*; a \"!\" in front "
+                "excludes."},
+    {.path = "services[].endpoints",
+     .type = CONFIG_TEXTS,
+     .place = offsetof(struct config_service, endpoints),
+     .beside = offsetof(struct config_service, endpoint_count),
+     .check = config_check_name,
+     .usual = "all of them",
+     .meaning = "The endpoints whose events it wants."},
+    {.path = "services[].start",
+     .type = CONFIG_WHEN,
+     .place = offsetof(struct config_service, start),
+     .beside = offsetof(struct config_service, start_ago_ms),
+     .usual = "now",
+     .least = "1s",
+     .most = "365d",
+     .words = start_words,
+     .meaning = "Where a service begins that is new to a ledger already in use: now, beginning, or "
+                "as far back as a duration says."},
+    {.path = "services[].timeout",
+     .type = CONFIG_DURATION,
+     .place = offsetof(struct config_service, timeout_ms),
+     .usual = "15s",
+     .least = "10ms",
+     .most = "10m",
+     .meaning = "How long a whole attempt may take."},
+    {.path = "services[].connect_timeout",
+     .type = CONFIG_DURATION,
+     .place = offsetof(struct config_service, connect_timeout_ms),
+     .usual = "5s",
+     .least = "10ms",
+     .most = "10m",
+     .meaning = "How long connecting may take of that."},
+    {.path = "services[].concurrency",
+     .type = CONFIG_COUNT,
+     .place = offsetof(struct config_service, concurrency),
+     .usual = "8",
+     .least = "1",
+     .most = "1000",
+     .meaning = "How many attempts each forward process makes at once."},
+    {.path = "services[].retry",
+     .type = CONFIG_MAP,
+     .meaning = "When an attempt that failed is made again."},
+    {.path = "services[].retry.first",
+     .type = CONFIG_DURATION,
+     .place = offsetof(struct config_service, retry_first_ms),
+     .usual = "1s",
+     .least = "1ms",
+     .most = "1d",
+     .meaning = "The longest wait after the first failure; it doubles with each one."},
+    {.path = "services[].retry.most",
+     .type = CONFIG_DURATION,
+     .place = offsetof(struct config_service, retry_most_ms),
+     .usual = "15m",
+     .least = "1ms",
+     .most = "7d",
+     .meaning = "The longest wait there is."},
+    {.path = "services[].retry.give_up",
+     .type = CONFIG_DURATION,
+     .place = offsetof(struct config_service, retry_give_up_ms),
+     .usual = "72h",
+     .least = "1ms",
+     .most = "365d",
+     .meaning = "An event that still fails so long after its first attempt is dead."},
+    {.path = "services[].headers",
+     .type = CONFIG_HEADERS,
+     .place = offsetof(struct config_service, headers),
+     .beside = offsetof(struct config_service, header_count),
+     .may_be_empty = true,
+     .meaning = "Headers to send along, as in {X-Source: kula}; none that kula-relay sets itself."},
+    {.path = "services[].header_files",
+     .type = CONFIG_HEADER_FILES,
+     .place = offsetof(struct config_service, headers),
+     .beside = offsetof(struct config_service, header_count),
+     .may_be_empty = true,
+     .secret = true,
+     .read_for = CONFIG_FORWARD,
+     .meaning = "The same with values that are secret, as in {Authorization: FILE}."},
+    {.path = "services[].ca_file",
+     .type = CONFIG_FILE,
+     .place = offsetof(struct config_service, ca_file),
+     .read_for = CONFIG_FORWARD,
+     .meaning = "For https://: the certificates to trust; left out, the system's."},
+    {.path = "services[].client_certificate",
+     .type = CONFIG_FILE,
+     .place = offsetof(struct config_service, client_certificate),
+     .read_for = CONFIG_FORWARD,
+     .meaning = "The certificate to show to the service (PEM)."},
+    {.path = "services[].client_key",
+     .type = CONFIG_FILE,
+     .place = offsetof(struct config_service, client_key),
+     .read_for = CONFIG_FORWARD,
+     .meaning = "That certificate's key (PEM)."},
+
+    {.path = "log", .type = CONFIG_MAP, .meaning = "What is logged to stderr."},
+    {.path = "log.level",
+     .type = CONFIG_WORD,
+     .place = offsetof(struct config, log_level),
+     .usual = "info",
+     .words = level_words,
+     .meaning = "The least important lines that are logged: debug, info, warning or error."},
+    {.path = "log.format",
+     .type = CONFIG_WORD,
+     .place = offsetof(struct config, log_format),
+     .usual = "auto",
+     .words = format_words,
+     .meaning = "text, json, or auto: text on a terminal and JSON elsewhere."},
+};
+const size_t config_table_rows = sizeof config_table / sizeof *config_table;
+
+const char *config_table_key(const struct config_row *row, const char *section) {
+    size_t size = strlen(section);
+    const char *key = row->path;
+    if (size) {
+        if (strncmp(row->path, section, size) != 0 || row->path[size] != '.')
+            return NULL;
+        key += size + 1;
+    }
+    return strchr(key, '.') ? NULL : key;
+}
+
+const struct config_row *config_table_find(const char *section, const char *key) {
+    for (size_t i = 0; i < config_table_rows; i++) {
+        const char *known = config_table_key(&config_table[i], section);
+        if (known && strcmp(known, key) == 0)
+            return &config_table[i];
+    }
+    return NULL;
+}
+
+static bool begins_alike(const char *a, const char *b) {
+    size_t size = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+    return size >= 4 && strncmp(a, b, size) == 0;
+}
+
+const char *config_table_nearest(const char *section, const char *key) {
+    const char *nearest = NULL;
+    size_t least = SIZE_MAX;
+    for (size_t i = 0; i < config_table_rows; i++) {
+        const char *known = config_table_key(&config_table[i], section);
+        if (!known)
+            continue;
+        /* "password" means password_file, however long that is. */
+        size_t d = begins_alike(key, known) ? 1 : nearest_distance(key, known);
+        if (d < least && d <= 1 + strlen(known) / 4) {
+            least = d;
+            nearest = known;
+        }
+    }
+    return nearest;
+}
+
+bool config_table_number(enum config_type type, struct text text, int64_t *number) {
+    uint64_t count;
+    if (type == CONFIG_DURATION || type == CONFIG_WHEN)
+        return values_parse_duration(text, number);
+    if (type == CONFIG_SIZE)
+        return values_parse_size(text, number);
+    if (!text_to_uint(text, INT64_MAX, &count))
+        return false;
+    *number = (int64_t)count;
+    return true;
+}
+
+static void free_texts(char **texts, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+static void free_headers(struct config_header *headers, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        free(headers[i].name);
+        free(headers[i].value);
+        free(headers[i].file);
+    }
+    free(headers);
+}
+
+static void finish_section(const char *section, char *base);
+
+static void finish_row(const struct config_row *row, char *base) {
+    void *place = base + row->place;
+    const size_t *count = (const void *)(base + row->beside);
+    switch (row->type) {
+    case CONFIG_TEXT:
+    case CONFIG_FILE:
+        free(*(char **)place);
+        break;
+    case CONFIG_TEXTS:
+    case CONFIG_FILES:
+        free_texts(*(char ***)place, *count);
+        break;
+    case CONFIG_HEADERS:
+        free_headers(*(struct config_header **)place, *count);
+        break;
+    case CONFIG_MAP:
+        finish_section(row->path, base);
+        break;
+    case CONFIG_MAPS: {
+        struct string items = {0};
+        string_addf(&items, "%s[]", row->path);
+        for (size_t i = 0; i < *count; i++)
+            finish_section(items.data, *(char **)place + i * row->item_bytes);
+        string_finish(&items);
+        free(*(char **)place);
+        break;
+    }
+    case CONFIG_HEADER_FILES: /* stand among the headers */
+    case CONFIG_DURATION:
+    case CONFIG_SIZE:
+    case CONFIG_COUNT:
+    case CONFIG_WORD:
+    case CONFIG_WHEN:
+        break;
+    }
+}
+
+static void finish_section(const char *section, char *base) {
+    for (size_t i = 0; i < config_table_rows; i++)
+        if (config_table_key(&config_table[i], section))
+            finish_row(&config_table[i], base);
+}
+
+void config_table_finish(struct config *config) {
+    finish_section("", (char *)config);
+}
