@@ -6,6 +6,7 @@
 
 #include "base/nearest.h"
 #include "base/text.h"
+#include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "forward/forward.h"

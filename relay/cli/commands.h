@@ -3,7 +3,6 @@
 #pragma once
 
 int audit_main(int argc, char **argv);
-int check_main(int argc, char **argv);
 int dead_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 int send_main(int argc, char **argv);

@@ -55,11 +55,12 @@ static bool valid(struct send *send) {
 /* One delivery is told as it went; of many, only how many went how. */
 static void on_answer(void *arg, const char *id, const struct http_result *result) {
     struct send *send = arg;
+    struct text rest = result->body;
     struct string answer = {0};
     if (send->plan.count > 1 || send->cli.options.json)
         return;
     if (result->outcome == HTTP_ANSWERED)
-        view_clean(text_trim(result->body), &answer);
+        view_clean(text_cut(&rest, '\n'), &answer);
     else
         string_add_of(&answer, result->error ? result->error : "no answer");
     if (result->outcome == HTTP_ANSWERED)

@@ -185,7 +185,8 @@ static void on_answer(void *arg, const char *id, const struct http_result *resul
         return;
     }
     stage->status = result->status;
-    string_add(&stage->answer, text_trim(result->body));
+    struct text rest = result->body;
+    string_add(&stage->answer, text_cut(&rest, '\n'));
 }
 
 static void on_end(void *arg) {

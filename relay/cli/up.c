@@ -115,17 +115,17 @@ static bool serve_answers(void *arg) {
 }
 
 static void print_first_delivery(const struct up *up, const char *url) {
-    printf("\nA first delivery, signed as Kula signs it, with nothing but openssl and curl:\n\n"
-           "  body='{\"event\":\"ping\",\"event_id\":\"evt_first\","
-           "\"created_at\":\"2025-01-15T10:30:00Z\",\"account_id\":12345,"
-           "\"data\":{\"message\":\"Webhook test\"}}'\n"
-           "  t=$(date +%%s)\n"
-           "  v1=$(printf '%%s.%%s' \"$t\" \"$body\" |\n"
-           "       openssl dgst -sha256 -hmac \"$(cat %s/secret)\" | sed 's/.* //')\n"
-           "  curl --cacert %s/tls.crt -H 'Content-Type: application/json' \\\n"
-           "       -H \"X-Kula-Signature: t=$t,v1=$v1\" --data-binary \"$body\" \\\n"
-           "       %s\n",
-           up->directory, up->directory, url);
+    printf(
+        "\nA first delivery, signed as Kula signs it, with nothing but openssl and curl:\n\n"
+        "  cd %s\n"
+        "  body='{\"event\":\"application.hired\",\"event_id\":\"evt_1\","
+        "\"created_at\":\"2026-01-15T10:30:00Z\",\"account_id\":12345,\"data\":{\"id\":7}}'\n"
+        "  t=$(date +%%s)\n"
+        "  v1=$(printf '%%s.%%s' \"$t\" \"$body\" | openssl dgst -sha256 -hmac \"$(cat secret)\" "
+        "-r | "
+        "cut -d' ' -f1)\n"
+        "  curl --cacert tls.crt -H \"X-Kula-Signature: t=$t,v1=$v1\" --data-binary \"$body\" %s\n",
+        up->installation.directory, url);
 }
 
 static void print_hints(const struct up *up) {

@@ -11,13 +11,19 @@ struct entry { /* of the stream: the first one, or one that was sent again */
     char *to; /* empty: meant for all */
 };
 
+struct ending { /* how the last attempt of one service at one entry went */
+    char *service, *stream_id;
+    bool delivered;
+};
+
 struct way {
     struct cli *cli;
     enum ledger_outcome outcome;
     struct entry *entries;
     size_t count;
     const struct entry *entry; /* whose standing is asked */
-    size_t attempts;
+    struct ending *endings;
+    size_t ending_count;
 };
 
 static void print_entry(struct way *way, const struct ledger_event *event) {
@@ -104,12 +110,33 @@ static void print_attempt(struct cli *cli, const struct browse_attempt *attempt)
     string_finish(&answer);
 }
 
+static struct ending *find_ending(const struct way *way, struct text service,
+                                  struct text stream_id) {
+    for (size_t i = 0; i < way->ending_count; i++)
+        if (text_is(service, way->endings[i].service) &&
+            text_is(stream_id, way->endings[i].stream_id))
+            return &way->endings[i];
+    return NULL;
+}
+
+static void remember_ending(struct way *way, const struct browse_attempt *attempt) {
+    struct ending *ending = find_ending(way, attempt->service, attempt->stream_id);
+    if (!ending) {
+        way->endings = memory_resize(way->endings, (way->ending_count + 1) * sizeof *ending);
+        ending = &way->endings[way->ending_count++];
+        ending->service = text_copy(attempt->service);
+        ending->stream_id = text_copy(attempt->stream_id);
+    }
+    ending->delivered = text_is(attempt->outcome, "delivered");
+}
+
 static void on_attempts(void *arg, const struct browse_attempts *attempts) {
     struct way *way = arg;
     way->outcome = attempts->outcome;
-    for (size_t i = 0; attempts->outcome == LEDGER_DONE && i < attempts->count;
-         i++, way->attempts++)
+    for (size_t i = 0; attempts->outcome == LEDGER_DONE && i < attempts->count; i++) {
         print_attempt(way->cli, &attempts->items[i]);
+        remember_ending(way, &attempts->items[i]);
+    }
     cli_wake(way->cli);
 }
 
@@ -129,40 +156,58 @@ static void stand_json(struct cli *cli, const char *stream_id, const struct brow
     cli_json_line(cli);
 }
 
-static void print_stand(struct cli *cli, const struct entry *entry,
-                        const struct browse_stand *stand) {
-    if (cli->options.json) {
-        stand_json(cli, entry->stream_id, stand);
-        return;
-    }
+static void print_owed(const struct browse_stand *stand) {
+    printf("%sowed%s, ", cli_colour(CLI_YELLOW), cli_colour(CLI_PLAIN));
+    if (stand->attempts)
+        printf("%u attempts so far, the last one %.*s", stand->attempts, TEXT_ARG(stand->outcome));
+    else
+        printf("its first attempt is under way");
+    printf("; looked at again in %lld ms", (long long)stand->due_in_ms);
+}
+
+/* The ledger keeps no list of what it is done with; the log of attempts tells more. */
+static void print_settled(const struct ending *ending) {
+    if (!ending)
+        printf("not wanted by it");
+    else if (ending->delivered)
+        printf("%sdelivered%s", cli_colour(CLI_GREEN), cli_colour(CLI_PLAIN));
+    else
+        printf("was a dead letter, which is replayed or dropped");
+}
+
+static void print_stand(struct way *way, const struct browse_stand *stand) {
+    const char *stream_id = way->entry->stream_id;
     printf("  %.*s: ", TEXT_ARG(stand->service));
     switch (stand->standing) {
     case BROWSE_UNREAD:
         printf("%snot given to it yet%s", cli_colour(CLI_YELLOW), cli_colour(CLI_PLAIN));
         break;
     case BROWSE_OWED:
-        printf("%sowed%s after %u attempts (%.*s), next look in %lld ms", cli_colour(CLI_YELLOW),
-               cli_colour(CLI_PLAIN), stand->attempts, TEXT_ARG(stand->outcome),
-               (long long)stand->due_in_ms);
+        print_owed(stand);
         break;
     case BROWSE_DEAD:
-        printf("%sdead%s (%.*s)", cli_colour(CLI_RED), cli_colour(CLI_PLAIN),
+        printf("%sdead%s, %.*s", cli_colour(CLI_RED), cli_colour(CLI_PLAIN),
                TEXT_ARG(stand->outcome));
         break;
     case BROWSE_SETTLED:
-        printf("settled: delivered, or not wanted by it");
+        print_settled(find_ending(way, stand->service, text_of(stream_id)));
         break;
     }
-    printf("%s%s\n", *entry->to ? ", as " : "", *entry->to ? entry->stream_id : "");
+    printf("%s%s\n", *way->entry->to ? ", as " : "", *way->entry->to ? stream_id : "");
 }
 
 static void on_stands(void *arg, const struct browse_stands *stands) {
     struct way *way = arg;
     way->outcome = stands->outcome;
-    for (size_t i = 0; stands->outcome == LEDGER_DONE && i < stands->count; i++)
+    for (size_t i = 0; stands->outcome == LEDGER_DONE && i < stands->count; i++) {
         /* What is addressed to one service says nothing about the others. */
-        if (!*way->entry->to || text_is(stands->items[i].service, way->entry->to))
-            print_stand(way->cli, way->entry, &stands->items[i]);
+        if (*way->entry->to && !text_is(stands->items[i].service, way->entry->to))
+            continue;
+        if (way->cli->options.json)
+            stand_json(way->cli, way->entry->stream_id, &stands->items[i]);
+        else
+            print_stand(way, &stands->items[i]);
+    }
     cli_wake(way->cli);
 }
 
@@ -182,7 +227,7 @@ static bool print_all(struct way *way, struct text event_id) {
         if (!cli_fine(way->cli, way->outcome))
             return false;
     }
-    if (!way->count && !way->attempts)
+    if (!way->count && !way->ending_count)
         return cli_fail(way->cli, CLI_NOT_FOUND, "the ledger has no event %.*s",
                         TEXT_ARG(event_id));
     if (!way->count && !way->cli->options.json)
@@ -197,6 +242,11 @@ bool way_print(struct cli *cli, struct text event_id) {
         free(way.entries[i].stream_id);
         free(way.entries[i].to);
     }
+    for (size_t i = 0; i < way.ending_count; i++) {
+        free(way.endings[i].service);
+        free(way.endings[i].stream_id);
+    }
     free(way.entries);
+    free(way.endings);
     return fine;
 }
