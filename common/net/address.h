@@ -2,10 +2,16 @@
 #pragma once
 #include "base/text.h"
 
+struct sockaddr;
+
 /* Binds and listens, non-blocking and close-on-exec; an IPv6 socket takes
  * IPv4 too where it is bound to [::]. A descriptor, or -1 with a sentence.
  * Port 0 takes a free one. */
 int address_listen(struct text address, struct string *why);
 
+enum { ADDRESS_BYTES = 64 };
+
+/* "10.1.2.3:4567", "[2001:db8::1]:4567"; IPv4 within IPv6 as IPv4. */
+void address_format(const struct sockaddr *, char text[ADDRESS_BYTES]);
 /* The address a socket is bound to, as it is written above. */
 void address_format_bound(int descriptor, struct string *);

@@ -1,9 +1,9 @@
 /* An HTTP/1.1 server on the loop: listeners, connections, exchanges.
  *
- * libevhtp parses and answers, but never sees a byte from the net that the
- * gate (http_guard) has not judged: one whole, unambiguous, size-limited
- * message at a time, with `chunked` already decoded. Nobody above this file
- * knows libevhtp's ways.
+ * libevhtp accepts, keeps requests and writes answers, but never sees a byte
+ * from the net: http_guard reads them, and lets through one whole, unambiguous,
+ * size-limited message at a time, with `chunked` already decoded. http_gate
+ * knows libevhtp's ways; nobody above it does.
  *
  * An exchange is one request and our one answer to it. The handler owns it
  * until it answers, now or much later, exactly once; the answer ends it. If
@@ -58,18 +58,23 @@ struct http_handler {
 struct http_limits {
     size_t body_bytes;  /* a body of exactly this passes */
     size_t connections; /* 0: no limit */
+    /* 0: what stands here. Other values are for tests. */
+    int64_t request_ms; /* 10 s: a request, a TLS handshake, the writing of an answer */
+    int64_t idle_ms;    /* 60 s */
+    int64_t drain_ms;   /* 1 s: for what still comes in after a last answer */
 };
 
 struct http_server *http_server_create(struct loop *, const struct http_handler *,
                                        const struct http_limits *);
-/* Takes the listening descriptor, and the TLS context (NULL: plain HTTP). */
+/* Takes both: the listening descriptor, and the TLS context (NULL: plain HTTP). */
 void http_server_listen(struct http_server *, int descriptor, struct ssl_ctx_st *);
 
 /* Drain: no new connection is accepted, idle ones are closed, answers still to
  * come carry "Connection: close". on_empty comes once, later, when the last
  * connection has gone. */
 void http_server_drain(struct http_server *, loop_fn *on_empty, void *arg);
-void http_server_destroy(struct http_server *); /* cuts what is left; exchanges stay answerable, to nobody */
+/* Cuts what is left; exchanges stay answerable, to nobody. Not from within a handler's callback. */
+void http_server_destroy(struct http_server *);
 
 size_t http_server_connections(const struct http_server *);
 /* Bytes of bodies that are held or still to come: of Content-Length as soon as
@@ -82,6 +87,7 @@ struct text http_exchange_header(const struct http_exchange *, const char *name)
 bool http_exchange_header_twice(const struct http_exchange *, const char *name);
 struct text http_exchange_body(const struct http_exchange *); /* one piece; until answered */
 struct text http_exchange_peer(const struct http_exchange *); /* "10.1.2.3:4567", for logs */
-/* Steady time of the request's first byte; on a connection's first request, of its acceptance. */
+/* Steady time of the request's first byte; on a connection's first request, of its
+ * acceptance, unless it was opened long (request_ms) before it was used. */
 int64_t http_exchange_since_ms(const struct http_exchange *);
 void http_exchange_answer(struct http_exchange **, const struct http_answer *); /* takes it */

@@ -1,0 +1,129 @@
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* "HOST:PORT", the host in brackets where it is IPv6. */
+static bool split(struct text address, struct text *host, struct text *port) {
+    if (text_starts(address, "[")) {
+        *port = text_slice(address.data + 1, address.size - 1);
+        *host = text_cut(port, ']');
+        if (!text_starts(*port, ":"))
+            return false;
+        *port = text_slice(port->data + 1, port->size - 1);
+    } else {
+        *port = address;
+        *host = text_cut(port, ':');
+        if (memchr(port->data ? port->data : "", ':', port->size))
+            return false; /* IPv6 without brackets: where would the port begin? */
+    }
+    uint64_t number;
+    return host->size > 0 && text_to_uint(*port, 65535, &number);
+}
+
+/* The descriptor, or -1 with errno. */
+static int listen_on(const struct addrinfo *place) {
+    int fd = socket(place->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    int on = 1;
+    int off = 0;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* inherited by what is accepted */
+    if (place->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (bind(fd, place->ai_addr, place->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* A name may have several addresses: the first that can be bound is taken. */
+static int listen_on_first(const struct addrinfo *places) {
+    int fd = -1;
+    for (const struct addrinfo *place = places; place && fd < 0; place = place->ai_next)
+        fd = listen_on(place);
+    return fd;
+}
+
+static struct addrinfo *resolve(struct text host, struct text port, const char **trouble) {
+    struct addrinfo wanted = {.ai_family = AF_UNSPEC,
+                              .ai_socktype = SOCK_STREAM,
+                              .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *places = NULL;
+    char *host_name = text_copy(host);
+    char *service = text_copy(port);
+    int error = getaddrinfo(host_name, service, &wanted, &places);
+    *trouble = error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
+    free(host_name);
+    free(service);
+    return error ? NULL : places;
+}
+
+int address_listen(struct text address, struct string *why) {
+    struct text host, port;
+    if (!split(address, &host, &port)) {
+        string_addf(
+            why, "%.*s is not an address: expected HOST:PORT, such as 127.0.0.1:8443 or [::1]:8443",
+            TEXT_ARG(address));
+        return -1;
+    }
+    const char *trouble;
+    struct addrinfo *places = resolve(host, port, &trouble);
+    int fd = places ? listen_on_first(places) : -1;
+    if (fd < 0)
+        string_addf(why, "cannot listen on %.*s: %s", TEXT_ARG(address),
+                    places ? strerror(errno) : trouble);
+    if (places)
+        freeaddrinfo(places);
+    return fd;
+}
+
+static void format_v6(const struct sockaddr_in6 *in, char text[ADDRESS_BYTES]) {
+    char host[INET6_ADDRSTRLEN] = "";
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&in->sin6_addr);
+    if (v4)
+        inet_ntop(AF_INET, in->sin6_addr.s6_addr + 12, host, sizeof host);
+    else
+        inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
+    snprintf(text, ADDRESS_BYTES, v4 ? "%s:%u" : "[%s]:%u", host, ntohs(in->sin6_port));
+}
+
+static void format_v4(const struct sockaddr_in *in, char text[ADDRESS_BYTES]) {
+    char host[INET_ADDRSTRLEN] = "";
+    inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+    snprintf(text, ADDRESS_BYTES, "%s:%u", host, ntohs(in->sin_port));
+}
+
+void address_format(const struct sockaddr *address, char text[ADDRESS_BYTES]) {
+    /* Copied, because a sockaddr need not be aligned for what it really is. */
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    snprintf(text, ADDRESS_BYTES, "unknown");
+    if (address->sa_family == AF_INET) {
+        memcpy(&v4, address, sizeof v4);
+        format_v4(&v4, text);
+    } else if (address->sa_family == AF_INET6) {
+        memcpy(&v6, address, sizeof v6);
+        format_v6(&v6, text);
+    }
+}
+
+void address_format_bound(int descriptor, struct string *s) {
+    struct sockaddr_storage bound = {0};
+    socklen_t size = sizeof bound;
+    char text[ADDRESS_BYTES];
+    getsockname(descriptor, (struct sockaddr *)&bound, &size);
+    address_format((struct sockaddr *)&bound, text);
+    string_add_of(s, text);
+}

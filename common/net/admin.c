@@ -1,0 +1,136 @@
+#include "net/admin.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "net/address.h"
+
+enum {
+    BODY_BYTES = 1024, /* nobody has a reason to send one */
+    CONNECTIONS = 64,
+};
+
+struct admin {
+    struct admin_options options;
+    struct http_server *server;
+};
+
+/* ---- The pages ---- */
+
+typedef void page_fn(struct admin *, struct string *body, struct http_answer *);
+
+static void show_health(struct admin *admin, struct string *body, struct http_answer *answer) {
+    answer->status = admin->options.on_health(admin->options.arg, body) ? 200 : 503;
+    string_add_char(body, '\n');
+}
+
+static void show_readiness(struct admin *admin, struct string *body, struct http_answer *answer) {
+    answer->status = admin->options.on_ready(admin->options.arg, body) ? 200 : 503;
+    string_add_char(body, '\n');
+}
+
+static void show_metrics(struct admin *admin, struct string *body, struct http_answer *answer) {
+    if (admin->options.on_scrape)
+        admin->options.on_scrape(admin->options.arg);
+    metrics_format(admin->options.metrics, body);
+    answer->status = 200;
+    answer->content_type = "text/plain; version=0.0.4; charset=utf-8";
+}
+
+static const struct {
+    const char *path;
+    page_fn *show;
+} pages[] = {
+    {"/healthz", show_health},
+    {"/metrics", show_metrics},
+    {"/readyz", show_readiness},
+};
+
+static page_fn *find_page(struct text path) {
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
+        if (text_is(path, pages[i].path))
+            return pages[i].show;
+    return NULL;
+}
+
+/* ---- Refusals ---- */
+
+static struct http_answer say(int status, const char *body) {
+    return (struct http_answer){.status = status, .body = text_of(body)};
+}
+
+static void on_fault(void *arg, enum http_fault fault, struct http_answer *answer) {
+    (void)arg;
+    switch (fault) {
+    case HTTP_FAULT_HEAD_TOO_LARGE:
+        *answer = say(431, "{\"status\":\"head_too_large\"}\n");
+        break;
+    case HTTP_FAULT_BODY_TOO_LARGE:
+        *answer = say(413, "{\"status\":\"body_too_large\"}\n");
+        break;
+    case HTTP_FAULT_TOO_SLOW:
+        *answer = say(408, "{\"status\":\"too_slow\"}\n");
+        break;
+    case HTTP_FAULT_CROWDED:
+        *answer = say(503, "{\"status\":\"crowded\"}\n");
+        answer->retry_after_s = 1;
+        break;
+    case HTTP_FAULT_MALFORMED:
+    case HTTP_FAULTS:
+        *answer = say(400, "{\"status\":\"malformed\"}\n");
+        break;
+    }
+}
+
+static bool on_head(void *arg, const struct http_head *head, struct http_answer *refusal) {
+    (void)arg;
+    if (!find_page(head->path)) {
+        *refusal = say(404, "{\"status\":\"not_found\"}\n");
+        return false;
+    }
+    if (!text_is(head->method, "GET") && !text_is(head->method, "HEAD")) {
+        *refusal = say(405, "{\"status\":\"method_not_allowed\"}\n");
+        refusal->allow = "GET, HEAD";
+        return false;
+    }
+    return true;
+}
+
+static void on_request(void *arg, struct http_exchange *exchange) {
+    struct admin *admin = arg;
+    struct string body = {0};
+    struct http_answer answer = {0};
+    find_page(http_exchange_path(exchange))(admin, &body, &answer);
+    answer.body = string_text(&body);
+    http_exchange_answer(&exchange, &answer);
+    string_finish(&body);
+}
+
+/* ---- Coming and going ---- */
+
+struct admin *admin_start(struct loop *loop, const struct admin_options *options,
+                          struct string *why) {
+    int descriptor = address_listen(text_of(options->address), why);
+    if (descriptor < 0)
+        return NULL;
+    struct string address = {0};
+    address_format_bound(descriptor, &address);
+    log_info("admin listening address=%s", address.data);
+    string_finish(&address);
+
+    struct admin *admin = memory_new(sizeof *admin);
+    admin->options = *options;
+    struct http_handler handler = {admin, on_head, on_request, on_fault};
+    struct http_limits limits = {.body_bytes = BODY_BYTES, .connections = CONNECTIONS};
+    admin->server = http_server_create(loop, &handler, &limits);
+    http_server_listen(admin->server, descriptor, NULL);
+    return admin;
+}
+
+void admin_stop(struct admin *admin) {
+    if (!admin)
+        return;
+    http_server_destroy(admin->server);
+    free(admin);
+}
