@@ -3,7 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/cli.h"
-#include "commit.h"
+#include "cli/commit.h"
 
 int version_main(int argc, char **argv) {
     struct options options = {0};
