@@ -91,7 +91,8 @@ struct config {
 /* Whose needs are checked, and whose secret files are read. */
 enum config_for {
     CONFIG_FOR_ALL,     /* every file is read; `serve` and `forward` need not both be there */
-    CONFIG_FOR_SERVE,   /* needs an endpoint with a secret, and a listener; reads secrets and Redis' password */
+    CONFIG_FOR_SERVE,   /* needs an endpoint with a secret, and a listener; reads secrets and Redis'
+                           password */
     CONFIG_FOR_FORWARD, /* needs a service; reads header files and Redis' password */
     CONFIG_FOR_LEDGER,  /* reads Redis' password only */
     CONFIG_FOR_SEND,    /* needs an endpoint with a secret, and reads it */

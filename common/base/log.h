@@ -14,7 +14,11 @@
 #pragma once
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
-enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON }; /* auto: text on a terminal */
+enum log_format {
+    LOG_FORMAT_AUTO,
+    LOG_FORMAT_TEXT,
+    LOG_FORMAT_JSON
+}; /* auto: text on a terminal */
 
 const char *log_level_name(enum log_level);
 

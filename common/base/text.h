@@ -22,10 +22,11 @@ bool text_equal(struct text, struct text);
 bool text_is(struct text, const char *nul_terminated);
 bool text_is_nocase(struct text, const char *nul_terminated); /* ASCII only */
 bool text_starts(struct text, const char *prefix);
-struct text text_trim(struct text);                  /* without blanks and tabs at both ends */
-struct text text_cut(struct text *rest, char until); /* up to `until`, which is passed over;
-                                                        all of it, and rest empty, where it is not */
-char *text_copy(struct text);                        /* heap, NUL-terminated; free() */
+struct text text_trim(struct text); /* without blanks and tabs at both ends */
+struct text text_cut(struct text *rest,
+                     char until); /* up to `until`, which is passed over;
+                                     all of it, and rest empty, where it is not */
+char *text_copy(struct text);     /* heap, NUL-terminated; free() */
 
 /* Strict decimal: digits only, no sign, no blank, fits. */
 bool text_to_uint(struct text, uint64_t most, uint64_t *number);
@@ -40,7 +41,8 @@ void string_add(struct string *, struct text);
 void string_add_of(struct string *, const char *nul_terminated);
 void string_add_char(struct string *, char);
 void string_addf(struct string *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void string_vaddf(struct string *, const char *format, va_list) __attribute__((format(printf, 2, 0)));
+void string_vaddf(struct string *, const char *format, va_list)
+    __attribute__((format(printf, 2, 0)));
 void string_clear(struct string *); /* keeps the memory */
 void string_finish(struct string *);
 struct text string_text(const struct string *);

@@ -18,10 +18,10 @@ struct envelope {
 
 enum envelope_fault {
     ENVELOPE_FINE,
-    ENVELOPE_NOT_JSON,   /* or not one whole object */
-    ENVELOPE_NO_ID,      /* absent, or not usable as one */
+    ENVELOPE_NOT_JSON, /* or not one whole object */
+    ENVELOPE_NO_ID,    /* absent, or not usable as one */
     ENVELOPE_NO_TYPE,
-    ENVELOPE_TWICE,      /* event_id or event given twice: readers would differ on which counts */
+    ENVELOPE_TWICE, /* event_id or event given twice: readers would differ on which counts */
 };
 const char *envelope_fault_name(enum envelope_fault); /* snake case, for log, metric and pen */
 

@@ -16,7 +16,7 @@ enum signature_verdict {
     SIGNATURE_STALE,     /* authentic, but t is further from now than the tolerance */
     SIGNATURE_UNMATCHED, /* well-formed, and no secret makes it */
     SIGNATURE_MALFORMED,
-    SIGNATURE_MISSING,   /* no header, or an empty one */
+    SIGNATURE_MISSING, /* no header, or an empty one */
 };
 const char *signature_verdict_name(enum signature_verdict);
 

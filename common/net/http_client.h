@@ -19,23 +19,23 @@ enum http_outcome {
 
 struct http_result {
     enum http_outcome outcome;
-    int status;               /* ANSWERED */
-    struct text body;         /* ANSWERED, at most keep_bytes of it; until the callback returns */
-    const char *error;        /* FAILED */
-    int64_t retry_after_s;    /* from Retry-After, seconds or date; 0 where there is none */
+    int status;            /* ANSWERED */
+    struct text body;      /* ANSWERED, at most keep_bytes of it; until the callback returns */
+    const char *error;     /* FAILED */
+    int64_t retry_after_s; /* from Retry-After, seconds or date; 0 where there is none */
     int64_t took_ms;
 };
 typedef void http_done_fn(void *arg, const struct http_result *);
 
 struct http_call {
-    const char *method;         /* "POST", "GET" */
-    const char *url;            /* http or https, no other scheme; http+unix:///path.sock:/target too */
+    const char *method; /* "POST", "GET" */
+    const char *url;    /* http or https, no other scheme; http+unix:///path.sock:/target too */
     const char *const *headers; /* "Name: value", NULL-terminated */
     struct text body;           /* lent until the callback has returned */
     int timeout_ms;             /* the whole exchange */
     int connect_timeout_ms;
-    size_t keep_bytes;          /* of the answer's body; 0: none */
-    const char *ca_file;        /* NULL: the system's */
+    size_t keep_bytes;   /* of the answer's body; 0: none */
+    const char *ca_file; /* NULL: the system's */
     const char *client_certificate;
     const char *client_key;
 };

@@ -82,8 +82,8 @@ void loop_on_signal(struct loop *loop, int signal_number, loop_fn *fn, void *arg
     assert(signal_number > 0 && signal_number < SIGNALS);
     struct signal_handler *handler = &loop->signals[signal_number];
     assert(!handler->event);
-    *handler = (struct signal_handler){
-        evsignal_new(loop->base, signal_number, on_signal, handler), fn, arg};
+    *handler = (struct signal_handler){evsignal_new(loop->base, signal_number, on_signal, handler),
+                                       fn, arg};
     assert(handler->event);
     event_add(handler->event, NULL);
 }
