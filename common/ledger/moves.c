@@ -114,6 +114,7 @@ static void on_take(void *arg, enum redis_outcome outcome, const struct redis_va
         haul.filtered = redis_integer(redis_item(reply, 4));
         haul.dropped = redis_integer(redis_item(reply, 5));
         haul.owed = redis_integer(redis_item(reply, 6));
+        haul.held_for_ms = redis_integer(redis_item(reply, 8));
     }
     take->fn(take->arg, &haul);
     free(taken);
@@ -134,6 +135,7 @@ void moves_take(struct ledger *ledger, const struct moves_take *what, moves_take
     command_key_of(&command, ledger, "due", name);
     command_key_of(&command, ledger, "owed", name);
     command_key_of(&command, ledger, "count", name);
+    command_key_of(&command, ledger, "service", name);
     command_text(&command, name);
     command_number(&command, (int64_t)what->slots);
     command_number(&command, what->lease_ms);
@@ -188,6 +190,7 @@ void moves_settle(struct ledger *ledger, const struct moves_settle *what, moves_
     command_key_of(&command, ledger, "count", service);
     command_key_of(&command, ledger, "dead", service);
     command_key(&command, ledger, "log");
+    command_key_of(&command, ledger, "service", service);
     command_text(&command, service);
     command_text(&command, what->stream_id);
     command_text(&command, what->lease);
@@ -199,6 +202,7 @@ void moves_settle(struct ledger *ledger, const struct moves_settle *what, moves_
     command_number(&command, what->status);
     command_number(&command, what->took_ms);
     command_number(&command, MOST_LOG_ENTRIES);
+    command_number(&command, what->hold_ms);
     struct settle_op *settle = op_start(ledger, sizeof *settle);
     settle->fn = fn;
     settle->arg = arg;

@@ -32,8 +32,9 @@ struct moves_haul { /* borrowed until the callback returns */
     int64_t now_ms;         /* Redis' time, for give_up */
     int64_t next_due_in_ms; /* when to look again; -1: nothing is waiting */
     bool more;              /* stopped by slots, bytes or length of the script: take again */
-    bool no_group;          /* the group or the stream is gone: heal, then take again */
-    struct text place;      /* the service has been given everything up to here */
+    int64_t held_for_ms; /* the service asked for a pause (settle): nothing is handed out so long */
+    bool no_group;       /* the group or the stream is gone: heal, then take again */
+    struct text place;   /* the service has been given everything up to here */
     int64_t filtered, dropped, owed; /* in this call, in this call, now */
 };
 typedef void moves_take_fn(void *arg, const struct moves_haul *);
@@ -62,6 +63,7 @@ struct moves_settle {
     bool revived;         /* for the same: its origin is replay, not live */
     enum moves_verdict verdict;
     int64_t delay_ms;   /* DEFER: until when */
+    int64_t hold_ms;    /* DEFER: for so long nobody gets anything for this service; 0: no pause */
     const char *reason; /* for log and dead letter: "answered", "timed out", ...; one line */
     int status;         /* 0 where there was no answer */
     int64_t took_ms;

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- settle: how an attempt went, and what follows.
--- KEYS events due owed count dead log
--- ARGV service stream_id lease verdict delay_ms event_id origin reason status took_ms log_most
-local events, due, owed, count, dead, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+-- KEYS events due owed count dead log service
+-- ARGV service stream_id lease verdict delay_ms event_id origin reason status took_ms log_most hold_ms
+local events, due, owed, count, dead, log, about_service = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local service, id, lease, verdict, delay_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local event_id, origin, reason, status, took_ms, log_most = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local hold_ms = tonumber(ARGV[12])
 
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
@@ -36,6 +37,11 @@ if holder ~= lease then return 0 end
 if verdict == 'defer' then
   redis.call('HSET', owed, id, table.concat({'-', attempts, first, now, reason}, ' '))
   redis.call('ZADD', due, string.format('%.0f', now + delay_ms), id)
+  -- The service asked for a pause: nobody gets anything for it before then.
+  local held_until = tonumber(redis.call('HGET', about_service, 'held_until') or 0)
+  if hold_ms > 0 and now + hold_ms > held_until then
+    redis.call('HSET', about_service, 'held_until', string.format('%.0f', now + hold_ms))
+  end
   note('again')
   return 1
 end

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- take: hands out what is due and what is new, each with a lease.
--- KEYS events places due owed count
+-- KEYS events places due owed count service
 -- ARGV service slots lease_ms most_bytes lease endpoint_count endpoints... patterns...
 -- A pattern is a Lua pattern, with "!" in front where it excludes.
--- Returns {now, next_due_in_ms | -1, more, place, filtered, dropped, owed, entries},
+-- Returns {now, next_due_in_ms | -1, more, place, filtered, dropped, owed, entries, held_for_ms},
 -- an entry being {stream id, attempts, first_ms, fields}; or {} when the group is gone.
-local events, places, due, owed, count = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local events, places, due, owed, count, about_service = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local service, slots, lease_ms, most_bytes, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local MOST_READ = 500 -- new entries a call, so that a long run of unwanted ones does not hold Redis up
 
@@ -34,6 +34,9 @@ local position = group_position()
 if not place or not position then return {} end
 -- The noted place is the truth: a group set forward by hand would lose events, one set back repeat them.
 if position ~= place then redis.call('XGROUP', 'SETID', events, service, place) end
+
+local held_for = math.max(0, (redis.call('HGET', about_service, 'held_until') or 0) - now)
+if held_for > 0 then return {now, -1, 0, place, 0, 0, redis.call('HLEN', owed), {}, held_for} end
 
 local taken, bytes, filtered, dropped, more = {}, 0, 0, 0, 0
 
@@ -121,4 +124,4 @@ if filtered > 0 then redis.call('HINCRBY', count, 'filtered', filtered) end
 
 local next_due = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
 local next_due_in = next_due[2] and math.max(0, next_due[2] - now) or -1
-return {now, next_due_in, more, place, filtered, dropped, redis.call('HLEN', owed), taken}
+return {now, next_due_in, more, place, filtered, dropped, redis.call('HLEN', owed), taken, 0}

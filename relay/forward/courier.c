@@ -206,6 +206,7 @@ static void settle(struct attempt *attempt, const struct verdict *verdict, int s
                      .revived = attempt->event.to.size > 0,
                      .verdict = verdict->move,
                      .delay_ms = verdict->delay_ms,
+                     .hold_ms = verdict->hold_ms,
                      .reason = verdict->reason,
                      .status = status,
                      .took_ms = took_ms,
@@ -272,8 +273,8 @@ static void start_attempt(struct courier *courier, const struct moves_taken *tak
         attempt_send(attempt, courier->service, courier->house->client, on_answered);
         return;
     }
-    struct verdict verdict = {MOVES_BURY, 0,
-                              "the entry is no event of ours: id or type is missing"};
+    struct verdict verdict = {.move = MOVES_BURY,
+                              .reason = "the entry is no event of ours: id or type is missing"};
     note_verdict(attempt, &verdict, 0, 0);
     settle(attempt, &verdict, 0, 0);
 }
@@ -327,7 +328,9 @@ static void on_taken(void *arg, const struct moves_haul *haul) {
         start_attempt(courier, &haul->taken[i], haul->now_ms);
     if (haul->next_due_in_ms >= 0)
         look_again_in(courier, haul->next_due_in_ms);
-    courier->drained = !haul->more;
+    if (haul->held_for_ms)
+        look_again_in(courier, haul->held_for_ms);
+    courier->drained = !haul->more && !haul->held_for_ms;
     courier->take_wanted = courier->take_wanted || haul->more;
     go_on(courier);
 }

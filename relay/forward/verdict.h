@@ -8,6 +8,7 @@ struct config_service;
 struct verdict {
     enum moves_verdict move;
     int64_t delay_ms;   /* with MOVES_DEFER */
+    int64_t hold_ms;    /* the same: the pause that the whole service asked for; 0: none */
     const char *reason; /* one line; static, or the result's error */
 };
 

@@ -76,13 +76,12 @@ def one_round(asked):
         crt, key = certificate()
         house.listeners = [{"address": "127.0.0.1:0", "certificate": crt, "private_key": key}]
         house.service("sink", url=sink.url, concurrency=16)
-        house.log_level = "info"
         house.start()
         processes = {"serve": house.serve.pid, "forward": house.forward.pid, "redis": house.redis.process.pid}
         before = {name: cpu_seconds(pid) for name, pid in processes.items()}
         url = house.serve.tls_url.replace("127.0.0.1", "localhost") + House.PATH
         began = time.monotonic()
-        sent = house.relay("send", "--json", "--count", str(asked.count), "--rate", str(asked.rate),
+        sent = house.relay("send", "--json", "--count", str(asked.count), *(["--rate", str(asked.rate)] if asked.rate else []),
                            "--concurrency", str(asked.connections), "--url", url, "--ca-file", crt,
                            "--secret-file", str(house.secret_file), expect=None, deadline_s=600).objects[-1]
         answered = time.monotonic()

@@ -83,11 +83,30 @@ static void test_a_backoff_holds_for_any_random_bits_and_odd_settings(void **sta
     assert_in_range(backoff_ms(5000, 100, 1, UINT64_MAX), 100, 100);
 }
 
+static void test_a_pause_is_asked_for_by_429_and_503_and_holds_for_an_hour_at_most(void **state) {
+    static const struct {
+        int status;
+        int64_t retry_after_s, hold_ms;
+    } rows[] = {{503, 2, 2000}, {429, 2, 2000}, {429, 3600, 3600000}, {429, 3601, 3600000},
+                {503, 0, 0},    {500, 2, 0},    {401, 2, 0},          {429, INT64_MAX, 3600000}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct http_result result = {.outcome = HTTP_ANSWERED,
+                                     .status = rows[i].status,
+                                     .retry_after_s = rows[i].retry_after_s};
+        struct verdict verdict = verdict_of(&service, &(struct verdict_case){.result = &result});
+        assert_int_equal(verdict.move, MOVES_DEFER);
+        assert_int_equal(verdict.hold_ms, rows[i].hold_ms);
+        assert_true(verdict.delay_ms >= verdict.hold_ms);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_status_decides_what_follows),
         cmocka_unit_test(test_a_network_error_is_tried_again_with_its_words),
         cmocka_unit_test(test_an_event_is_given_up_by_time_since_its_first_attempt),
+        cmocka_unit_test(test_a_pause_is_asked_for_by_429_and_503_and_holds_for_an_hour_at_most),
         cmocka_unit_test(test_the_bound_of_a_backoff_doubles_up_to_the_most),
         cmocka_unit_test(test_a_backoff_holds_for_any_random_bits_and_odd_settings),
     };
