@@ -43,7 +43,7 @@ TYPES = (
 # Types that no guide lists (yet): they must pass like any other.
 UNKNOWN_TYPES = ("interview.event.cancelled", "referral.paid", "note")
 
-NAMES = ("Zoë Ångström", "Łukasz Żółć", "山田 花子", "Nguyễn Thị Ánh", "Amara O’Neill", "Jo 🦊 Fox")
+NAMES = ("Zoë Ångström", "Łukasz Żółć", "山田 花子", "Nguyễn Thị Ánh", "Amara O’Neill", "Jo 🦊 F.")
 ACCOUNT = 12345
 
 _serial = itertools.count(1)
@@ -82,13 +82,14 @@ def _requisition(n):
 
 
 def _offer(n):
-    return {"id": 800 + n, "application_id": 50000 + n, "salary": {"amount": 98000.5, "currency": "SEK"},
-            "signed": False, "start_date": None}
+    return {"id": 800 + n, "application_id": 50000 + n, "signed": False, "start_date": None,
+            "salary": {"amount": 98000.5, "currency": "SEK"}}
 
 
 def _interview(n):
-    return {"id": 600 + n, "application_id": 50000 + n, "kind": "panel", "meeting_status": "not_started",
-            "location": "google_meet", "conference_url": "https://meet.example.com/a-b?x=1&y=2",
+    return {"id": 600 + n, "application_id": 50000 + n, "kind": "panel",
+            "meeting_status": "not_started", "location": "google_meet",
+            "conference_url": "https://meet.example.com/a-b?x=1&y=2",
             "interviewers": [_person(n + 2), _person(n + 3)]}
 
 

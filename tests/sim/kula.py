@@ -120,7 +120,7 @@ class Kula:
         return (time.monotonic() - self._start) * self.pace
 
     def emit(self, body, event_type=None, event_id=None):
-        """Something happened at Kula. The body is sent as it is; what is not given is read from it."""
+        """Something happened at Kula. Sent as it is; what is not given is read from the body."""
         if event_id is None or event_type is None:
             envelope = json.loads(body)
             event_type = event_type or envelope["event"]
@@ -141,7 +141,7 @@ class Kula:
         return self.emit(events.encode(events.ping(events.new_id()[4:])))
 
     def enable(self):
-        """What a person does after Kula's e-mail: the endpoint works again, old failures are forgotten."""
+        """What a person does after Kula's e-mail; old failures are forgotten."""
         with self._changed:
             self.enabled = True
             self._failures.clear()
@@ -255,7 +255,9 @@ class Kula:
             delivery.status = "delivered"
             return
         again = status == 0 or status == 429 or status >= 500
-        delay_s = SCHEDULE_S[attempt.number - 1] if again and attempt.number <= len(SCHEDULE_S) else None
+        delay_s = None
+        if again and attempt.number <= len(SCHEDULE_S):
+            delay_s = SCHEDULE_S[attempt.number - 1]
         delivery.status = "failed" if delay_s is None else "pending"
         if delay_s is not None:
             self._schedule(delivery, self.now_s() + delay_s)
@@ -341,9 +343,9 @@ def bodies(chosen):
 def show(delivery, as_json):
     attempt = delivery.last
     if as_json:
-        line = {"event": delivery.event_type, "event_id": delivery.event_id, "status": delivery.status,
-                "attempt": attempt.number, "response_code": attempt.status, "error": attempt.error,
-                "response_time_ms": attempt.ms}
+        line = {"event": delivery.event_type, "event_id": delivery.event_id,
+                "status": delivery.status, "attempt": attempt.number, "error": attempt.error,
+                "response_code": attempt.status, "response_time_ms": attempt.ms}
         print(json.dumps(line), flush=True)
         return
     told = attempt.answer.body.decode(errors="replace").strip() if attempt.answer else attempt.error

@@ -42,7 +42,8 @@ class Request:
         self.at = time.time()
         first, *lines = raw_head.decode("latin-1").rstrip("\r\n").split("\r\n")
         self.method, self.path, _ = first.split(" ", 2)
-        self.headers = [(name, value.strip()) for name, _, value in (x.partition(":") for x in lines)]
+        pairs = (line.partition(":") for line in lines)
+        self.headers = [(name, value.strip()) for name, _, value in pairs]
         self.answered = None  # the status that went out whole, or None
 
     def header(self, name):
@@ -359,7 +360,7 @@ def options():
     parser.add_argument("--name", default="service", help="stands before each line")
     parser.add_argument("--fail", type=int, default=0, metavar="N", help="the first N get --status")
     parser.add_argument("--status", type=int, default=500, help="what --fail answers (500)")
-    parser.add_argument("--stall", type=int, default=0, metavar="N", help="the next N are never answered")
+    parser.add_argument("--stall", type=int, default=0, metavar="N", help="the next N get no answer")
     parser.add_argument("--hang-up", type=int, default=0, metavar="N", help="the next N are cut off")
     parser.add_argument("--slow", type=float, default=0, metavar="S", help="all others wait S seconds")
     parser.add_argument("--bodies", action="store_true", help="print the bodies too")

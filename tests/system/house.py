@@ -155,7 +155,7 @@ class Forward(Process):
 
 
 class House:
-    """`settings` are changes to the configuration: {"serve": {...}, "redis": {...}}."""
+    """What a story has: folder, configuration, processes. It starts nothing by itself."""
 
     PATH = "/webhooks/kula"
 
@@ -168,7 +168,8 @@ class House:
         self.services = {}
         self.service_settings = []
         self.listeners = [{"address": "127.0.0.1:0"}]
-        self.endpoints = [{"name": "kula", "path": self.PATH, "secret_files": [str(self.secret_file)]}]
+        self.endpoints = []
+        self.endpoint("kula", self.PATH)
         self.serve_settings = {}
         self.redis = Redis(self.folder)
         self.ledger = Ledger(self.redis.client)
@@ -325,17 +326,13 @@ class Story(unittest.TestCase):
         self.addCleanup(self.house.close)
 
     def tearDown(self):
-        end_story(self, self.house)
+        end_story(self.house, self.audited)
 
 
-def end_story(story, house):
+def end_story(house, audited=True):
+    """The programs end well, and the books balance."""
     house.stop_programs()
-    if story.audited and house.redis.process and house.redis.process.alive():
+    if audited and house.redis.process and house.redis.process.alive():
         _, verdict = house.audit(expect=None)
-        story.assertTrue(verdict["balances"], verdict)
-
-
-def built():
-    """Why the stories cannot be told, or nothing."""
-    missing = [str(program) for program in (RELAY, RELAY_SERVE) if not program.exists()]
-    return f"not built in {BUILD}: {', '.join(missing)}" if missing else ""
+        if not verdict["balances"]:
+            raise AssertionError(f"the audit does not balance: {verdict}")

@@ -20,19 +20,26 @@ class Client:
         self._reader = None
 
     def close(self):
-        if self._socket:
-            self._reader.close()
-            self._socket.close()
-            self._socket = None
+        for part in (self._reader, self._socket):
+            if part:
+                part.close()
+        self._reader = self._socket = None
+
+    def _open(self):
+        peer = socket.socket(socket.AF_UNIX)
+        try:
+            peer.settimeout(10)
+            peer.connect(self.path)
+        except OSError:
+            peer.close()
+            raise
+        self._socket, self._reader = peer, peer.makefile("rb")
 
     def __call__(self, *words):
         """A command; replies come as bytes, int, None and lists."""
         try:
             if not self._socket:
-                self._socket = socket.socket(socket.AF_UNIX)
-                self._socket.settimeout(10)
-                self._socket.connect(self.path)
-                self._reader = self._socket.makefile("rb")
+                self._open()
             self._send(words)
             return self._read()
         except OSError:

@@ -21,6 +21,8 @@ import unittest
 SYSTEM = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(SYSTEM))
 
+from processes import BUILD, RELAY, RELAY_SERVE  # noqa: E402
+
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__,
@@ -110,6 +112,14 @@ def run_child(name, words):
     return lines, int(counts[1]), int(counts[2])
 
 
+def built():
+    missing = [str(program) for program in (RELAY, RELAY_SERVE) if not program.exists()]
+    if missing:
+        print(f"Nothing to test in {BUILD} (KULA_RELAY_BUILD): no {' and no '.join(missing)}",
+              file=sys.stderr)
+    return not missing
+
+
 def run_all(words, jobs):
     names = sorted(path.name for path in SYSTEM.glob("test_*.py"))
     passed = failed = 0
@@ -117,7 +127,7 @@ def run_all(words, jobs):
         for done in concurrent.futures.as_completed(
                 pool.submit(run_child, name, words) for name in names):
             lines, good, bad = done.result()
-            print("\n".join(line for line in lines if line), flush=True)
+            print("".join(line + "\n" for line in lines if line), end="", flush=True)
             passed += good
             failed += bad
     print(f"{passed} passed, {failed} failed")
@@ -130,6 +140,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if chosen_options.file:
         return run_file(chosen_options.file, chosen_options.words)
+    if not built():
+        print("0 passed, 1 failed")
+        return 1
     return run_all(chosen_options.words, chosen_options.jobs)
 
 

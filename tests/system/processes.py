@@ -48,7 +48,8 @@ def until(fact, what, deadline_s=10.0):
         if found:
             return found
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {deadline_s * SLOW:g} s: {what() if callable(what) else what}")
+            wanted = what() if callable(what) else what
+            raise TimeoutError(f"not within {deadline_s * SLOW:g} s: {wanted}")
         pause.wait(0.01)
 
 
@@ -106,8 +107,9 @@ class Process:
             return found or not self.alive()
 
         with self._changed:
-            # An ended process may still have lines in its pipe; the readers' end is signalled too.
-            self._changed.wait_for(lambda: look() and (found or not self._reading()), deadline_s * SLOW)
+            # An ended process may still have lines in its pipe; their end is signalled too.
+            self._changed.wait_for(
+                lambda: look() and (found or not self._reading()), deadline_s * SLOW)
             look()
         if not found:
             raise AssertionError(f"{self.name} did not say: {what}\n{self.report()}")
@@ -152,9 +154,13 @@ class Process:
         """SIGTERM, and it has to end well."""
         if self.ended_on_purpose:
             return
-        self.ended_on_purpose = True
         if self.alive():
             self.signal(signal.SIGTERM)
+        self.ended(deadline_s, expect)
+
+    def ended(self, deadline_s=15.0, expect=0):
+        """It was told to end, and has to do so well."""
+        self.ended_on_purpose = True
         code = self.wait_exit(deadline_s)
         self.check()
         if code != expect:
@@ -203,14 +209,16 @@ class Result:
         return [json.loads(line) for line in self.out.splitlines()]
 
     def __repr__(self):
-        return f"{shlex.join(self.command)}\nexit {self.code}\nstdout: {self.out}\nstderr: {self.err}"
+        return (f"{shlex.join(self.command)}\nexit {self.code}\nstdout: {self.out}\n"
+                f"stderr: {self.err}")
 
 
 def run(command, expect=0, stdin="", deadline_s=30.0, env=None, cwd=None):
     """Runs to its end. `expect` is the exit code it has to have; None: any."""
     command = [str(word) for word in command]
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False,
-                          encoding="utf-8", timeout=deadline_s * SLOW, env=env or environment(), cwd=cwd)
+    done = subprocess.run(
+        command, input=stdin, capture_output=True, text=True, check=False, encoding="utf-8",
+        timeout=deadline_s * SLOW, env=env or environment(), cwd=cwd)
     result = Result(command, done.returncode, done.stdout, done.stderr)
     if troubles(done.stderr) or (expect is not None and done.returncode != expect):
         raise AssertionError(f"expected exit {expect}: {result!r}")

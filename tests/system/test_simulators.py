@@ -167,7 +167,8 @@ class ByHand(unittest.TestCase):
         for program in ("kula.py", "service.py"):
             told = run([sys.executable, SIM / program, "--help"]).out
             self.assertIn("--", told)
-        service = Process("service", [sys.executable, SIM / "service.py", "--name", "crm", "--fail", "1"])
+        service = Process(
+            "service", [sys.executable, SIM / "service.py", "--name", "crm", "--fail", "1"])
         self.addCleanup(service.kill)
         url = service.wait_line(lambda line: "listening at" in line, "listening").split()[-1]
         crt, _ = certificate()
@@ -177,7 +178,8 @@ class ByHand(unittest.TestCase):
                     "--connections", "1", "--json"])
         self.assertEqual([(one["event"], one["response_code"]) for one in told.objects],
                          [("ping", 500), ("offer.accepted", 200), ("ping", 200)])
-        service.wait_line(lambda line: "offer.accepted" in line, "offer.accepted", lines=service.output)
+        service.wait_line(
+            lambda line: "offer.accepted" in line, "offer.accepted", lines=service.output)
         self.control(url)
 
     def control(self, url):

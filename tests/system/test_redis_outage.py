@@ -1,0 +1,94 @@
+"""Redis may go and come back: Kula hears no "no" that a short wait can avoid, and a 2xx holds."""
+
+import threading
+import time
+
+from house import Story
+from processes import SLOW
+
+
+class RedisOutage(Story):
+    def under_load(self, interrupt):
+        """Deliveries come all the time while Redis is interrupted: all are told 2xx, all arrive."""
+        crm, search = self.house.service("crm"), self.house.service("search")
+        self.house.start()
+        kula = self.house.kula(connections=16, rate=150)
+        sent = [kula.ping() for _ in range(300)]
+        kula.wait_for(lambda k: sum(one.status == "delivered" for one in sent) >= 80, "load")
+        interrupt(self.house.redis)
+        kula.wait(sent, 40)
+        statuses = {attempt.status for one in sent for attempt in one.attempts}
+        self.assertEqual(statuses, {200}, [one for one in sent if len(one.attempts) > 1][:3])
+        wanted = {one.event_id: one.body for one in sent}
+        for service in (crm, search):
+            service.wait_delivered(wanted, 30)
+            self.assertTrue(service.bodies() == wanted, "not just what was accepted")
+        self.house.settle(deadline_s=30)
+        ids = self.house.ledger.event_ids()
+        self.assertEqual(sorted(ids), sorted(wanted), "stored not just once")
+
+    def test_redis_restarted_under_load_costs_no_delivery(self):
+        def restart(redis):
+            redis.stop()
+            redis.start()
+
+        self.under_load(restart)
+        self.assertGreaterEqual(self.house.serve.value("redis_connects_total"), 2)
+        self.assertGreaterEqual(self.house.forward.value("redis_connects_total"), 2)
+
+    def test_redis_killed_under_load_costs_no_delivery(self):
+        def kill(redis):
+            redis.kill()
+            redis.start()
+
+        self.under_load(kill)
+
+    def test_redis_frozen_for_a_moment_under_load_costs_no_delivery(self):
+        def freeze(redis):
+            redis.freeze()
+            self.house.serve.wait("deliveries_in_flight", {}, 16)
+            redis.thaw()
+
+        self.under_load(freeze)
+
+    def test_serve_starts_without_redis_holds_deliveries_and_then_says_503(self):
+        serve = self.house.start_serve()
+        ready = serve.admin.get("/readyz")
+        self.assertEqual((ready.status, ready.json()),
+                         (200, {"status": "ready", "degraded": True, "redis": "away"}))
+        self.assertEqual(serve.admin.get("/healthz").status, 200)
+        self.assertEqual(serve.value("redis_connected"), 0)
+        started = time.monotonic()
+        answer = self.house.post(b'{"event":"ping","event_id":"evt_1"}')
+        held_s = time.monotonic() - started
+        self.assertEqual((answer.status, answer.json()), (503, {"status": "unavailable"}))
+        self.assertGreater(int(answer.header("Retry-After")), 0)
+        self.assertGreater(held_s, 7.5)
+        self.assertLess(held_s, 9.5 * SLOW)
+        self.assertEqual(serve.deliveries("unavailable"), 1)
+
+    def test_forward_starts_without_redis_and_works_when_it_comes(self):
+        crm = self.house.service("crm")
+        self.house.start_serve()
+        forward = self.house.start_forward(wait_open=False)
+        self.assertEqual(forward.admin.get("/readyz").status, 503)
+        self.house.redis.start()
+        forward.said("forwarding")
+        self.assertEqual(forward.admin.get("/readyz").status, 200)
+        event_id, _ = self.house.post_event()
+        crm.wait_delivered([event_id])
+        self.house.settle()
+
+    def test_a_delivery_held_while_redis_is_away_is_accepted_when_it_comes_back(self):
+        serve = self.house.start_serve()
+        answers = []
+        body = b'{"event":"ping","event_id":"evt_1"}'
+        sender = threading.Thread(target=lambda: answers.append(self.house.post(body)))
+        sender.start()
+        serve.wait("deliveries_in_flight", {}, 1)
+        self.house.redis.start()
+        sender.join()
+        self.assertEqual((answers[0].status, answers[0].json()["status"]), (200, "accepted"))
+        self.assertEqual(self.house.ledger.event_ids(), ["evt_1"])
+        serve.wait("redis_connected", {}, 1)
+        self.assertEqual(serve.admin.get("/readyz").json(), {"status": "ready"})
