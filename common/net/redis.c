@@ -7,10 +7,11 @@
  *                              │  └─ resting ◀─│─┘
  *                              └───────────────┘ connection lost: to the front, in order
  *
- * Replies come in the order of the calls, so `sent` is a queue. When the
- * deadline of the oldest sent call passes, nothing behind it can be answered
- * either: the connection is dropped and made again. A later one whose deadline
- * passes earlier stays in its place, with nobody waiting for it. */
+ * Replies come in the order of the calls, so `sent` is a queue. A sent call whose
+ * deadline passes ends as unknown and stays in its place, with nobody waiting for
+ * it. Is it the first in line, and has nothing at all been heard for a while, then
+ * Redis is taken for dead: the connection is dropped and made again. A call that
+ * blocks (XREAD) has a deadline beyond its block, so its silence is no death. */
 #include "net/redis.h"
 
 #include <assert.h>
@@ -28,11 +29,13 @@
 #include "net/redis_greeting.h"
 #include "net/redis_link.h"
 #include "net/redis_protocol.h"
+#include "net/redis_refusal.h"
 #include "net/redis_url.h"
 #include "net/tls.h"
 
 enum {
     PATIENCE_MS = 5000, /* from the first try to connect until all is set up */
+    SILENCE_MS = 5000,  /* with a call overdue: then the connection is dead */
     REST_MS = 100,      /* until what was refused for the moment is tried again */
     BACKOFF_FIRST_MS = 50,
     BACKOFF_MOST_MS = 1000,
@@ -55,6 +58,8 @@ struct call {
     redis_done_fn *done; /* NULL: nobody waits any more */
     void *arg;
     struct event deadline;
+    int64_t until_ms; /* the same, as a time */
+    int64_t sent_ms;
     bool repeatable;
     bool nothing_ran;            /* sent, and refused before anything happened */
     bool maybe_ran;              /* sent once before, on a connection that was lost */
@@ -75,43 +80,18 @@ struct redis {
     struct redis_reader *reader; /* one for each connection */
     enum redis_state state;
     int64_t since_ms; /* connected */
+    int64_t heard_ms; /* the last bytes */
     unsigned tries;
     struct redis_greeting *greeting;
     size_t greeted; /* replies to it so far */
     struct calls calls[CALL_PLACES];
-    struct loop_timer *again, *patience, *resting;
+    struct loop_timer *again, *patience, *silence, *resting;
     struct string trouble;
     unsigned inside; /* callbacks of ours that are running: freeing waits for them */
     bool destroyed;
 };
 
 static const struct redis_value nil = {.kind = REDIS_NIL};
-
-/* Errors that say "not now", or "not on this connection". */
-enum refusal_kind {
-    REFUSAL_REST,      /* try this one again in a moment; the others go on */
-    REFUSAL_RECONNECT, /* this connection will not get better */
-    REFUSAL_NO_SCRIPT, /* nothing ran, for sure: connecting loads the scripts */
-};
-static const struct refusal {
-    const char *word;
-    enum refusal_kind kind;
-} refusals[] = {
-    {"BUSY", REFUSAL_REST},         {"CLUSTERDOWN", REFUSAL_REST},
-    {"LOADING", REFUSAL_RECONNECT}, {"MASTERDOWN", REFUSAL_RECONNECT},
-    {"MISCONF", REFUSAL_REST},      {"NOAUTH", REFUSAL_RECONNECT},
-    {"NOREPLICAS", REFUSAL_REST},   {"NOSCRIPT", REFUSAL_NO_SCRIPT},
-    {"OOM", REFUSAL_REST},          {"READONLY", REFUSAL_RECONNECT},
-    {"TRYAGAIN", REFUSAL_REST},     {"WRONGPASS", REFUSAL_RECONNECT},
-};
-
-static const struct refusal *find_refusal(struct text words) {
-    struct text word = text_cut(&words, ' ');
-    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
-        if (text_is(word, refusals[i].word))
-            return &refusals[i];
-    return NULL;
-}
 
 /* A callback may destroy the connection it is called for. */
 static void enter(struct redis *redis) {
@@ -162,12 +142,23 @@ static void abandon(struct call *call) {
 
 static void drop(struct redis *, const char *what, struct text why);
 
-static bool is_oldest_wanted(const struct call *call) {
-    const struct call *first;
-    TAILQ_FOREACH(first, &call->redis->calls[CALL_SENT], entry)
-    if (first->done)
-        break;
-    return first == call;
+static void check_silence(struct redis *redis) {
+    const struct call *first = TAILQ_FIRST(&redis->calls[CALL_SENT]);
+    if (!first || first->done)
+        return;
+    int64_t since_ms = first->sent_ms > redis->heard_ms ? first->sent_ms : redis->heard_ms;
+    int64_t left_ms = since_ms + SILENCE_MS - clock_steady_ms();
+    if (left_ms > 0)
+        loop_timer_set(redis->silence, left_ms);
+    else
+        drop(redis, "does not answer", (struct text){0});
+}
+
+static void on_silence(void *arg) {
+    struct redis *redis = arg;
+    enter(redis);
+    check_silence(redis);
+    leave(redis);
 }
 
 static void on_deadline(evutil_socket_t nothing, short what, void *arg) {
@@ -176,11 +167,9 @@ static void on_deadline(evutil_socket_t nothing, short what, void *arg) {
     (void)nothing;
     (void)what;
     enter(redis);
-    if (call->place == CALL_SENT && is_oldest_wanted(call)) {
-        call->repeatable = false;
-        drop(redis, "does not answer", (struct text){0});
-    } else if (call->place == CALL_SENT) {
+    if (call->place == CALL_SENT) {
         abandon(call);
+        check_silence(redis);
     } else if (call->maybe_ran) {
         end(call, REDIS_UNKNOWN, NULL);
     } else if (call->refusal) {
@@ -219,6 +208,7 @@ static void send_waiting(struct redis *redis) {
     while ((call = TAILQ_FIRST(&redis->calls[CALL_WAITING]))) {
         evbuffer_add(redis_link_output(redis->link), call->wire, call->wire_bytes);
         call->nothing_ran = false;
+        call->sent_ms = clock_steady_ms();
         move(call, CALL_SENT);
     }
 }
@@ -230,6 +220,7 @@ void redis_call(struct redis *redis, const struct redis_call *asked, redis_done_
     struct call *call = call_create(redis, asked);
     call->done = done;
     call->arg = arg;
+    call->until_ms = clock_steady_ms() + asked->deadline_ms;
     event_add(&call->deadline,
               &(struct timeval){asked->deadline_ms / 1000, asked->deadline_ms % 1000 * 1000});
     move(call, CALL_WAITING);
@@ -243,11 +234,16 @@ static void rest(struct call *call) {
         loop_timer_set(call->redis->resting, REST_MS);
 }
 
+/* A last try right before the deadline could only turn a clear no into "unknown". */
 static void on_rested(void *arg) {
     struct redis *redis = arg;
-    struct call *call;
-    while ((call = TAILQ_FIRST(&redis->calls[CALL_RESTING])))
-        move(call, CALL_WAITING);
+    struct call *call, *next;
+    int64_t late_ms = clock_steady_ms() + REST_MS;
+    for (call = TAILQ_FIRST(&redis->calls[CALL_RESTING]); call; call = next) {
+        next = TAILQ_NEXT(call, entry);
+        if (call->until_ms > late_ms)
+            move(call, CALL_WAITING);
+    }
     send_waiting(redis);
 }
 
@@ -303,6 +299,7 @@ static void drop(struct redis *redis, const char *what, struct text why) {
     redis_reader_destroy(redis->reader);
     redis->reader = NULL;
     loop_timer_cancel(redis->patience);
+    loop_timer_cancel(redis->silence);
     loop_timer_set(redis->again, backoff_ms(redis->tries++));
     take_back_sent(redis);
     if (was_connected)
@@ -321,7 +318,7 @@ static void on_link_down(void *arg, struct text why) {
 static void on_patience(void *arg) {
     struct redis *redis = arg;
     enter(redis);
-    drop(redis, "does not answer", (struct text){0});
+    drop(redis, redis_link_wait(redis->link), (struct text){0});
     leave(redis);
 }
 
@@ -356,20 +353,21 @@ static void on_greeting_reply(struct redis *redis, const struct redis_value *rep
 
 static void on_refused(struct redis *redis, struct call *call, struct redis_value **reply) {
     struct text words = (*reply)->text;
-    const struct refusal *refusal = find_refusal(words);
-    bool no_script = refusal && refusal->kind == REFUSAL_NO_SCRIPT;
-    if (!refusal || !call->done || !(call->repeatable || no_script)) {
+    enum redis_refusal refusal = redis_refusal_of(words);
+    bool may_again = call->repeatable || refusal == REDIS_REFUSAL_NO_SCRIPT;
+    if (refusal == REDIS_REFUSAL_FINAL || !call->done || !may_again) {
         end(call, REDIS_REFUSED, *reply);
     } else {
         redis_value_destroy(call->refusal);
         call->refusal = *reply;
         *reply = NULL;
         call->nothing_ran = true;
-        if (refusal->kind == REFUSAL_REST)
+        if (refusal == REDIS_REFUSAL_REST)
             rest(call);
     }
+    bool reconnect = refusal == REDIS_REFUSAL_RECONNECT || refusal == REDIS_REFUSAL_NO_SCRIPT;
     /* A call that stays is still the first of the sent: with the others it goes to the front. */
-    if (refusal && refusal->kind != REFUSAL_REST && redis->state == STATE_CONNECTED)
+    if (reconnect && redis->state == STATE_CONNECTED)
         drop(redis, "says: ", words);
 }
 
@@ -403,6 +401,7 @@ static void take_replies(struct redis *redis) {
 static void on_link_bytes(void *arg, struct evbuffer *input) {
     struct redis *redis = arg;
     enter(redis);
+    redis->heard_ms = clock_steady_ms();
     while (redis->reader && evbuffer_get_length(input)) {
         size_t size = evbuffer_get_contiguous_space(input);
         if (size > REDIS_READ_PIECE)
@@ -447,6 +446,7 @@ struct redis *redis_create(struct loop *loop, const struct redis_options *option
             .arg = redis, .on_up = on_link_up, .on_bytes = on_link_bytes, .on_down = on_link_down});
     redis->again = loop_timer_create(loop, on_again, redis);
     redis->patience = loop_timer_create(loop, on_patience, redis);
+    redis->silence = loop_timer_create(loop, on_silence, redis);
     redis->resting = loop_timer_create(loop, on_rested, redis);
     set_trouble(redis, "is not connected yet", (struct text){0});
     on_again(redis);
@@ -457,6 +457,7 @@ static void finish(struct redis *redis) {
     redis_link_destroy(redis->link);
     loop_timer_destroy(redis->again);
     loop_timer_destroy(redis->patience);
+    loop_timer_destroy(redis->silence);
     loop_timer_destroy(redis->resting);
     redis_greeting_destroy(redis->greeting);
     redis_address_finish(&redis->address);
@@ -482,6 +483,7 @@ void redis_destroy(struct redis *redis) {
     redis->reader = NULL;
     loop_timer_cancel(redis->again);
     loop_timer_cancel(redis->patience);
+    loop_timer_cancel(redis->silence);
     loop_timer_cancel(redis->resting);
     redis->destroyed = true;
     if (redis->inside == 0)

@@ -107,7 +107,7 @@ static void on_stream_event(struct bufferevent *stream, short what, void *arg) {
 static SSL *make_ssl(struct redis_link *link) {
     SSL *ssl = SSL_new(link->tls);
     struct in6_addr unused;
-    const char *host = link->address->host;
+    char *host = link->address->host;
     assert(ssl);
     if (inet_pton(AF_INET, host, &unused) == 1 || inet_pton(AF_INET6, host, &unused) == 1) {
         int set = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host);
@@ -230,6 +230,8 @@ static void resolve(struct redis_link *link) {
     snprintf(port, sizeof port, "%u", (unsigned)link->address->port);
     link->names = evdns_base_new(loop_base(link->loop), EVDNS_BASE_DISABLE_WHEN_INACTIVE);
     assert(link->names);
+    /* Time for a second name server, unless resolv.conf has its own opinion. */
+    evdns_base_set_option(link->names, "timeout:", "1.5");
     evdns_base_resolv_conf_parse(link->names,
                                  DNS_OPTION_NAMESERVERS | DNS_OPTION_SEARCH | DNS_OPTION_MISC,
                                  "/etc/resolv.conf");
@@ -283,6 +285,12 @@ void redis_link_close(struct redis_link *link) {
 struct evbuffer *redis_link_output(struct redis_link *link) {
     assert(link->stream);
     return bufferevent_get_output(link->stream);
+}
+
+const char *redis_link_wait(const struct redis_link *link) {
+    if (link->resolving)
+        return "cannot be found: no name server answers";
+    return link->connecting ? "cannot be reached" : "does not answer";
 }
 
 void redis_link_destroy(struct redis_link *link) {

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "redis_desk.h"
 #include "redis_house.h"
@@ -83,7 +86,7 @@ static void test_what_may_have_run_is_never_called_unsent(void **state) {
     redis_house_restart(house);
 }
 
-static void test_a_frozen_redis_is_left_at_the_oldest_deadline(void **state) {
+static void test_a_frozen_redis_is_left_when_the_oldest_call_is_overdue(void **state) {
     struct redis_house *house = *state;
     struct desk *desk = desk_open(redis_house_url(house));
     struct ask oldest, behind, brief, once;
@@ -94,16 +97,18 @@ static void test_a_frozen_redis_is_left_at_the_oldest_deadline(void **state) {
     desk_ask(desk, &brief, "ECHO brief", BRIEF_MS, true);
     desk_wait(desk, &brief);
     assert_int_equal(brief.outcome, REDIS_UNKNOWN);
-    assert_int_equal(oldest.times + desk->downs, 0);
-    desk_wait(desk, &once);
+    desk_wait(desk, &oldest);
     assert_int_equal(oldest.outcome, REDIS_UNKNOWN);
+    /* One short deadline is no reason to leave; a long silence is. */
+    assert_int_equal(desk->downs, 0);
+    desk_wait(desk, &once);
     assert_int_equal(once.outcome, REDIS_UNKNOWN);
     assert_int_equal(desk->downs, 1);
     assert_int_equal(behind.times, 0);
     redis_house_resume(house);
     desk_wait(desk, &behind);
     assert_true(text_is(string_text(&behind.text), "behind"));
-    assert_int_equal(oldest.times + brief.times, 2);
+    assert_int_equal(oldest.times + brief.times + once.times, 3);
     ask_finish(&oldest);
     ask_finish(&behind);
     ask_finish(&brief);
@@ -268,6 +273,46 @@ static void test_a_restart_in_the_middle_of_a_load_loses_nothing(void **state) {
     redis_house_stop(house);
 }
 
+/* Somebody else behind the socket, who says these bytes and hangs up. */
+static void test_what_is_no_redis_is_told_and_left(void **state) {
+    static const struct {
+        const char *says, *trouble;
+    } cases[] = {
+        {"HTTP/1.1 400 Bad Request\r\n", "does not speak Redis' protocol"},
+        {"+OK\r\n*2000000\r\n", "does not speak Redis' protocol"},
+        {"+OK\r\n+PONG\r\n:1\r\n", "sends what nobody asked for"},
+        {"-ERR unknown command 'AUTH', with args beginning with: 'sesame'\r\n",
+         "refuses AUTH: unknown command"},
+        {"-LOADING Redis is loading the dataset in memory\r\n", "refuses AUTH: LOADING"},
+        {"+OK\r\n", "closed by the other side"},
+        {"", "closed by the other side"},
+    };
+    struct redis_house *house = *state;
+    unsigned char password[] = "sesame";
+    const struct secret secret = {password, sizeof password - 1};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char url[128];
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/x", redis_house_folder(house));
+    snprintf(url, sizeof url, "unix://%s", address.sun_path);
+    int door = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(door, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(door, 8), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct desk *desk =
+            desk_open_with(&(struct redis_options){.url = url, .password = &secret});
+        int peer = accept(door, NULL, NULL);
+        size_t size = strlen(cases[i].says);
+        assert_int_equal(send(peer, cases[i].says, size, MSG_NOSIGNAL), size);
+        shutdown(peer, SHUT_WR);
+        desk_wait_trouble(desk, cases[i].trouble);
+        assert_null(strstr(redis_trouble(desk->redis).data, "sesame"));
+        assert_int_equal(desk->ups, desk->downs);
+        close(peer);
+        desk_close(desk);
+    }
+    close(door);
+}
+
 static int start_house(void **state) {
     *state = redis_house_start(NULL);
     return 0;
@@ -283,12 +328,13 @@ int main(void) {
         cmocka_unit_test(test_a_call_while_away_ends_unsent_at_its_deadline),
         cmocka_unit_test(test_killed_before_the_reply_only_repeatable_calls_come_back),
         cmocka_unit_test(test_what_may_have_run_is_never_called_unsent),
-        cmocka_unit_test(test_a_frozen_redis_is_left_at_the_oldest_deadline),
+        cmocka_unit_test(test_a_frozen_redis_is_left_when_the_oldest_call_is_overdue),
         cmocka_unit_test(test_a_short_frost_costs_only_those_who_could_not_wait),
         cmocka_unit_test(test_a_frozen_greeting_is_given_up),
         cmocka_unit_test(test_a_full_redis_is_asked_again_until_there_is_room),
         cmocka_unit_test(test_a_read_only_redis_is_left_for_a_better_one),
         cmocka_unit_test(test_the_one_told_of_a_loss_may_destroy_the_connection),
+        cmocka_unit_test(test_what_is_no_redis_is_told_and_left),
         cmocka_unit_test(test_a_restart_in_the_middle_of_a_load_loses_nothing),
     };
     return cmocka_run_group_tests(tests, start_house, stop_house);
