@@ -1,5 +1,6 @@
 /* kula-relay: the table of commands, and the one that was asked for. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ static const struct cli_command commands[] = {
      "the dead letters", dead_main},
     {"send",
      "[--url URL] [--secret-file FILE] [--type TYPE] [--body FILE|-] [--id ID] [--count N] "
-     "[--rate N]",
+     "[--rate N] [--concurrency N] [--ca-file FILE] [--json]",
      "signs and sends deliveries as Kula does", send_main},
     {"audit", "[--json]", "do the counts balance?", audit_main},
     {"check", "[--config FILE] [--for COMMAND] [--print]",
@@ -74,9 +75,11 @@ static void print_commands(FILE *stream) {
  * process on the internet links only what it needs. */
 static int serve_main(int argc, char **argv) {
     static const char *const places[] = {"/kula-relay-serve", "/serve/kula-relay-serve", NULL};
-    char self[4096];
+    static char name[] = "kula-relay-serve"; /* as it stands in `ps` */
+    char self[PATH_MAX];
     struct string program = {0};
     (void)argc;
+    argv[0] = name;
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
     self[size > 0 ? size : 0] = '\0';
     char *slash = strrchr(self, '/');

@@ -84,6 +84,7 @@ void cli_pause(struct cli *cli, int64_t ms) {
 
 static void say(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 static void say(const char *format, va_list args) {
+    fflush(stdout); /* so that both tell it in order where they go the same way */
     fprintf(stderr, "kula-relay %s: ", options_command_name());
     vfprintf(stderr, format, args);
     fputc('\n', stderr);

@@ -63,7 +63,7 @@ static void print_letter(const struct dead_letter *letter) {
     printf("    dead letter %.*s: %s%s%s", TEXT_ARG(letter->dead_id), cli_colour(CLI_RED),
            reason.data ? reason.data : "", cli_colour(CLI_PLAIN));
     if (letter->status)
-        printf(" %d", letter->status);
+        printf(" (%d)", letter->status);
     printf(", %u %s\n", letter->tries, letter->tries == 1 ? "attempt" : "attempts");
     string_finish(&reason);
 }

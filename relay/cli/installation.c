@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +48,8 @@ static bool make_folder(struct installation *installation, const char *directory
 
 static bool lock_folder(struct installation *installation, struct string *why) {
     char *file = setup_path(installation->directory, "lock");
-    installation->lock = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    /* Inherited: were we killed, the folder is taken until the last child has ended, too. */
+    installation->lock = open(file, O_RDWR | O_CREAT, 0600);
     bool locked = installation->lock >= 0 && flock(installation->lock, LOCK_EX | LOCK_NB) == 0;
     if (!locked && errno == EWOULDBLOCK)
         string_addf(why, "another kula-relay works in %s", installation->directory);
@@ -179,7 +181,14 @@ bool installation_start_redis(struct installation *installation, struct string *
 
 bool installation_start(struct installation *installation, const char *command,
                         const char *config_file, const char *log_file, struct string *why) {
-    const char *const argv[] = {"/proc/self/exe", command, "--config", config_file, NULL};
+    char self[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (size <= 0) {
+        string_addf(why, "/proc/self/exe: %s", strerror(errno));
+        return false;
+    }
+    self[size] = '\0';
+    const char *const argv[] = {self, command, "--config", config_file, NULL};
     return children_start(installation->children, command, argv, log_file, why);
 }
 

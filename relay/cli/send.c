@@ -57,6 +57,8 @@ static void on_answer(void *arg, const char *id, const struct http_result *resul
     struct send *send = arg;
     struct text rest = result->body;
     struct string answer = {0};
+    if (!*id)
+        id = "(a body without an id)";
     if (send->plan.count > 1 || send->cli.options.json)
         return;
     if (result->outcome == HTTP_ANSWERED)

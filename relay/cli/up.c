@@ -135,14 +135,14 @@ static void print_hints(const struct up *up) {
     printf("%skula-relay is up%s: %s\n", cli_colour(CLI_BOLD), cli_colour(CLI_PLAIN), url.data);
     if (up->own)
         print_first_delivery(up, url.data);
-    printf("\nIn another window:\n"
-           "  kula-relay send --config %s\n"
+    printf("\nIn another window:\n");
+    if (!up->own) /* the file need not name this Redis */
+        printf("  export KULA_RELAY_REDIS_URL=%s\n", up->installation.redis_url);
+    printf("  kula-relay send --config %s\n"
            "  kula-relay tail -f --config %s\n"
            "  redis-cli -s %s/redis.sock XRANGE %s:events - +\n"
            "Ctrl-C ends it all, in order.\n\n",
-           up->cli.options.config_file ? up->cli.options.config_file : config->file,
-           up->cli.options.config_file ? up->cli.options.config_file : config->file, up->directory,
-           config->redis.prefix);
+           config->file, config->file, up->installation.directory, config->redis.prefix);
     fflush(stdout);
     string_finish(&url);
 }

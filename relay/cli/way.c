@@ -26,6 +26,13 @@ struct way {
     size_t ending_count;
 };
 
+/* The first half of what Redis numbers its entries with is the time. */
+static int64_t time_of(struct text stream_id) {
+    uint64_t ms = 0;
+    text_to_uint(text_cut(&stream_id, '-'), INT64_MAX, &ms);
+    return (int64_t)ms;
+}
+
 static void print_entry(struct way *way, const struct ledger_event *event) {
     char when[VIEW_TIME];
     if (way->cli->options.json) {
@@ -40,7 +47,7 @@ static void print_entry(struct way *way, const struct ledger_event *event) {
     }
     if (way->count == 1)
         view_event(event);
-    view_time(event->received_ms, when);
+    view_time(time_of(event->stream_id), when);
     if (event->to.size)
         printf("  %s  sent again to %.*s, as %.*s\n", when, TEXT_ARG(event->to),
                TEXT_ARG(event->stream_id));
@@ -61,17 +68,11 @@ static void on_found(void *arg, const struct browse_page *page) {
     cli_wake(way->cli);
 }
 
-static int64_t log_time(struct text log_id) {
-    uint64_t ms = 0;
-    text_to_uint(text_cut(&log_id, '-'), INT64_MAX, &ms);
-    return (int64_t)ms;
-}
-
 static void attempt_json(struct cli *cli, const struct browse_attempt *attempt) {
     json_open(cli->json, '{');
     json_key(cli->json, "attempt");
     json_open(cli->json, '{');
-    cli_json_number(cli, "at", log_time(attempt->log_id));
+    cli_json_number(cli, "at", time_of(attempt->log_id));
     cli_json_text(cli, "service", attempt->service);
     cli_json_text(cli, "stream_id", attempt->stream_id);
     cli_json_text(cli, "id", attempt->event_id);
@@ -102,11 +103,11 @@ static void print_attempt(struct cli *cli, const struct browse_attempt *attempt)
         string_addf(&answer, "%d", attempt->status);
     else
         view_clean(attempt->reason, &answer);
-    view_time(log_time(attempt->log_id), when);
-    printf("  %s  attempt %u at %.*s: %s after %lld ms, %s%.*s%s\n", when, attempt->attempt,
-           TEXT_ARG(attempt->service), answer.data, (long long)attempt->took_ms,
-           cli_colour(outcome_colour(attempt->outcome)), TEXT_ARG(attempt->outcome),
-           cli_colour(CLI_PLAIN));
+    view_time(time_of(attempt->log_id), when);
+    printf("  %s  attempt %u at %.*s: %s%.*s%s (%s, %lld ms)\n", when, attempt->attempt,
+           TEXT_ARG(attempt->service), cli_colour(outcome_colour(attempt->outcome)),
+           TEXT_ARG(attempt->outcome), cli_colour(CLI_PLAIN), answer.data ? answer.data : "",
+           (long long)attempt->took_ms);
     string_finish(&answer);
 }
 
@@ -168,7 +169,7 @@ static void print_owed(const struct browse_stand *stand) {
 /* The ledger keeps no list of what it is done with; the log of attempts tells more. */
 static void print_settled(const struct ending *ending) {
     if (!ending)
-        printf("not wanted by it");
+        printf("not wanted by it, or longer ago than the log of attempts goes back");
     else if (ending->delivered)
         printf("%sdelivered%s", cli_colour(CLI_GREEN), cli_colour(CLI_PLAIN));
     else
