@@ -346,7 +346,7 @@ static void on_open(void *arg) {
     if (connection->crowded)
         refuse_fault(connection, HTTP_FAULT_CROWDED);
     else
-        enter(connection, IDLE);
+        enter(connection, IDLE); /* libevent tells of TLS before it tells of bytes */
 }
 
 static void on_gone(void *arg) {
