@@ -69,6 +69,14 @@ class Redis:
         self.appendfsync = appendfsync
         self.process = None
         self.client = Client(self.path)
+        self.more = []  # arguments of redis-server
+
+    def listen_tcp(self, user):
+        """On a port too, for this user alone (an ACL line); we ourselves keep to the socket."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        self.more = ["--port", port, "--user", *user.split()]
+        self.url = f"redis://127.0.0.1:{port}/0"
 
     def __call__(self, *words):
         return self.client(*words)
@@ -77,7 +85,7 @@ class Redis:
         self.process = Process("redis", [
             "redis-server", "--port", "0", "--unixsocket", self.path, "--dir", self.folder,
             "--appendonly", "yes", "--appendfsync", self.appendfsync, "--save", "",
-            "--maxmemory-policy", "noeviction"])
+            "--maxmemory-policy", "noeviction", *self.more])
         until(self.answers, lambda: f"Redis answers\n{self.process.report()}")
         return self
 
@@ -115,7 +123,6 @@ class Serve(Process):
         # Under a wrapper the program itself is started: valgrind does not follow an exec.
         program = [RELAY_SERVE] if WRAP else [RELAY, "serve"]
         super().__init__("serve", [*WRAP, *program, "--config", house.config_file])
-        self.wrapped = bool(WRAP)
         self.urls = []
 
     def ready(self, listeners):
@@ -171,6 +178,7 @@ class House:
         self.endpoints = []
         self.endpoint("kula", self.PATH)
         self.serve_settings = {}
+        self.redis_settings = {}
         self.redis = Redis(self.folder)
         self.ledger = Ledger(self.redis.client)
         self.serve = self.forward = None
@@ -204,7 +212,7 @@ class House:
 
     def config(self):
         config = {
-            "redis": {"url": self.redis.url},
+            "redis": {"url": self.redis.url, **self.redis_settings},
             "serve": {"listen": self.listeners, "admin": "127.0.0.1:0", "endpoints": self.endpoints,
                       "durability": "ledger", **self.serve_settings},
             "forward": {"admin": "127.0.0.1:0"},

@@ -97,7 +97,7 @@ def run_file(name, words):
 
 
 def chosen(name, words):
-    return not words or any(word.replace(" ", "_") in name for word in words)
+    return not words or any(word.replace(" ", "_").lower() in name.lower() for word in words)
 
 
 def run_child(name, words):

@@ -4,6 +4,7 @@ import re
 import time
 
 from house import Story
+from ledger_view import Ledger
 from sim import events
 
 
@@ -127,7 +128,7 @@ class Delivery(Story):
         crm.fail(times=1, status=503, Retry_After="2")
         self.house.start()
         first_id, _ = self.house.post_event()
-        crm.wait(lambda all_: any(one.answered for one in all_), "the 503")
+        self.house.forward.wait("attempts_total", {"service": "crm", "outcome": "again"}, 1)
         second_id, _ = self.house.post_event()
         crm.wait_delivered([first_id, second_id])
         self.house.settle()
@@ -177,6 +178,28 @@ class Delivery(Story):
         self.house.settle()
         self.assertEqual(sorted(one.event_id for one in crm.requests),
                          sorted(one.event_id for one in done))
+
+
+class ForeignRedis(Story):
+    def test_a_user_who_may_touch_only_our_keys_over_tcp_is_enough(self):
+        house = self.house
+        house.redis.listen_tcp("relay on >s3cret ~staging:* +@all -@dangerous")
+        house.redis_settings = {"user": "relay", "prefix": "staging",
+                                "password_file": str(house.write("password", b"s3cret\n"))}
+        house.ledger = Ledger(house.redis.client, "staging")
+        crm = house.service("crm")
+        house.start()
+        crm.fail(times=1, status=422)
+        dead, _ = house.post_event()
+        house.settle()
+        house.relay("dead", "replay", "crm", "--all")
+        ids = [dead, house.post_event()[0]]
+        crm.wait_delivered(ids)
+        house.settle()
+        self.assertEqual(len(house.relay("tail", "--json").objects), 3)
+        house.relay("show", dead)
+        keys = house.redis("KEYS", "*")
+        self.assertEqual([key for key in keys if not key.startswith(b"staging:")], [])
 
 
 class DeadLetters(Story):
