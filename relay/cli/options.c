@@ -79,7 +79,8 @@ static void print_row(const struct cli_option *row) {
 }
 
 static void print_help(const struct reading *reading, const struct cli_manual *manual) {
-    printf("kula-relay %s %s\n\n%s\n\nOptions:\n", command->name, command->usage, manual->about);
+    printf("usage: kula-relay %s %s\n\n%s\n\nOptions:\n", command->name, command->usage,
+           manual->about);
     for (size_t i = 0; i < reading->count; i++)
         print_row(&reading->rows[i]);
     if (manual->example)

@@ -283,7 +283,7 @@ static int run(const char *config_file) {
 }
 
 static const char help[] =
-    "Usage: kula-relay forward [--config FILE]\n"
+    "usage: kula-relay forward [--config FILE]\n"
     "\n"
     "Delivers the events that stand in Redis to the configured services: one\n"
     "courier a service, each with retries of its own. As many of these processes\n"
