@@ -211,7 +211,7 @@ static void test_what_is_no_answer_fails_with_words(void **state) {
         {{"HTTP/1.1 200 OK\r\nContent-Le", SCRIPTED_CLOSE}, "within its headers"},
         {{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", SCRIPTED_CLOSE}, "within its headers"},
         {{"HTTP/1.1 100 Continue\r\n\r\n", SCRIPTED_CLOSE}, ""},
-        {{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", SCRIPTED_CLOSE}, "remaining"},
+        {{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", SCRIPTED_CLOSE}, "with 6 bytes"},
         {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nha", SCRIPTED_CLOSE}, ""},
         {{"hello, I speak no HTTP\r\n", SCRIPTED_CLOSE}, "HTTP/0.9"},
     };
