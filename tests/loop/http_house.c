@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-enum { TICK_MS = 2, PATIENCE_MS = 10 * 1000 };
+enum { TICK_MS = 2, PATIENCE_MS = 60 * 1000 };
 
 struct loop *house_loop;
 static struct loop_timer *ticker;

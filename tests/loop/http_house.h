@@ -1,7 +1,7 @@
 /* A house for tests of HTTP: the loop, and raw clients that run on the same
  * thread, so that a test can be as clumsy or as rude as it likes on the byte.
  *
- * Waiting is for facts; a fact that does not come within ten seconds fails the
+ * Waiting is for facts; a fact that does not come within a minute fails the
  * test. */
 #pragma once
 #include "base/text.h"
