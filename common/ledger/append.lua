@@ -6,8 +6,8 @@ local seen, events, endpoint = KEYS[1], KEYS[2], KEYS[3]
 
 local at = redis.call('GET', seen)
 if at then
-  -- The later try's signature stays fresh for longer: the mark has to outlive that one too.
-  redis.call('PEXPIRE', seen, ARGV[1])
+  -- Of the tries' signatures one may stay fresh for longer: the mark outlives them all.
+  redis.call('PEXPIRE', seen, ARGV[1], 'GT')
   redis.call('HINCRBY', endpoint, 'duplicate', 1)
   return {'duplicate', at}
 end

@@ -7,10 +7,15 @@
 local events, owed = KEYS[1], KEYS[2]
 local service, after, to, page, cursor = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
-local entries, meant = {}, 0
-if to ~= '' then entries = redis.call('XRANGE', events, '(' .. after, to, 'COUNT', page) end
-for _, entry in ipairs(entries) do
-  after = entry[1]
+-- One at a time and up to a mebibyte: a page of large bodies would fill Redis' memory, and hold it up.
+local MOST_BYTES = 1024 * 1024
+local looked, meant, bytes = 0, 0, 0
+while to ~= '' and looked < tonumber(page) do
+  local entry = redis.call('XRANGE', events, '(' .. after, to, 'COUNT', 1)[1]
+  if not entry then break end
+  after, looked = entry[1], looked + 1
+  for i = 2, #entry[2], 2 do bytes = bytes + #entry[2][i] end
+  if bytes >= MOST_BYTES then looked = tonumber(page) end -- there may be more
   local addressee
   for i = 1, #entry[2], 2 do
     if entry[2][i] == 'to' then addressee = entry[2][i + 1] end
@@ -29,4 +34,4 @@ if cursor ~= '' then
     if #redis.call('XRANGE', events, id, id) == 0 then not_there[#not_there + 1] = id end
   end
 end
-return {after, #entries, meant, cursor, not_pending, not_there}
+return {after, looked, meant, cursor, not_pending, not_there}

@@ -11,6 +11,7 @@ enum {
     BLOCK_MS = 60000,
     /* Longer than Redis may block, so that only a connection that hangs runs into it. */
     DEADLINE_MS = BLOCK_MS + 5000,
+    AFTER_REFUSAL_MS = 1000,
 };
 
 struct bell {
@@ -18,7 +19,15 @@ struct bell {
     loop_fn *on_ring;
     void *arg;
     bool armed;
+    struct loop_timer
+        *refused; /* rings later: what Redis says no to at once would ring without end */
 };
+
+static void ring(void *arg) {
+    struct bell *bell = arg;
+    bell->armed = false;
+    bell->on_ring(bell->arg);
+}
 
 struct bell *bell_create(struct loop *loop, const struct config *config, loop_fn *on_ring,
                          void *arg, struct string *why) {
@@ -26,16 +35,17 @@ struct bell *bell_create(struct loop *loop, const struct config *config, loop_fn
     if (!ledger)
         return NULL;
     struct bell *bell = memory_new(sizeof *bell);
-    *bell = (struct bell){ledger, on_ring, arg, false};
+    *bell = (struct bell){ledger, on_ring, arg, false, loop_timer_create(loop, ring, bell)};
     return bell;
 }
 
 static void on_read(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct bell *bell = arg;
-    (void)outcome;
     (void)reply;
-    bell->armed = false;
-    bell->on_ring(bell->arg);
+    if (outcome == REDIS_REFUSED)
+        loop_timer_set(bell->refused, AFTER_REFUSAL_MS);
+    else
+        ring(bell);
 }
 
 void bell_arm(struct bell *bell, struct text after) {
@@ -58,5 +68,6 @@ void bell_destroy(struct bell *bell) {
     if (!bell)
         return;
     ledger_destroy(bell->ledger);
+    loop_timer_destroy(bell->refused);
     free(bell);
 }

@@ -33,6 +33,11 @@ for _, entry in ipairs(redis.call('XPENDING', events, service, '-', '+', math.ma
   if before_place(entry[1]) and redis.call('HSETNX', owed, entry[1], '- 0 0 0 -') == 1 then put_back = put_back + 1 end
 end
 
+-- Every script that settles an event takes its due time away: what has one is owed, though all else is lost.
+for _, id in ipairs(redis.call('ZRANGE', due, 0, -1)) do
+  if before_place(id) and redis.call('HSETNX', owed, id, '- 0 0 0 -') == 1 then put_back = put_back + 1 end
+end
+
 for _, id in ipairs(redis.call('HKEYS', owed)) do
   local stands = #redis.call('XRANGE', events, id, id) == 1
   if not stands then

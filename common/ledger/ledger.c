@@ -118,15 +118,23 @@ struct append_op {
     void *arg;
 };
 
+/* Only what the scripts say: whatever else comes is no proof that anything is stored. */
+static enum ledger_stored stored_as(struct text word) {
+    if (text_is(word, "stored"))
+        return LEDGER_STORED;
+    return text_is(word, "duplicate") ? LEDGER_DUPLICATE : LEDGER_NOT_STORED;
+}
+
 static void on_append_reply(void *arg, enum redis_outcome outcome,
                             const struct redis_value *reply) {
     struct append_op *append = arg;
     enum ledger_stored stored = LEDGER_NOT_STORED;
     struct text stream_id = {0};
     if (outcome == REDIS_REPLIED) {
-        bool seen = text_is(redis_text(redis_item(reply, 0)), "duplicate");
-        stored = seen ? LEDGER_DUPLICATE : LEDGER_STORED;
+        stored = stored_as(redis_text(redis_item(reply, 0)));
         stream_id = redis_text(redis_item(reply, 1));
+        if (stored == LEDGER_NOT_STORED)
+            log_error("redis answered an append with what is no answer to it");
     } else if (outcome == REDIS_REFUSED) {
         log_error("redis refused an event error=%.*s", TEXT_ARG(reply->text));
     }

@@ -24,7 +24,11 @@ if state then
   local attempts, outcome = string.match(state, '^%S+ (%d+) %d+ %d+ (.*)$')
   return {'owed', attempts or 0, (redis.call('ZSCORE', due, id) or now) - now, outcome or ''}
 end
-for _, letter in ipairs(redis.call('XREVRANGE', dead, '+', '-', 'COUNT', MOST_LETTERS)) do
+local before = '+'
+for _ = 1, MOST_LETTERS do -- one at a time: letters carry whole bodies
+  local letter = redis.call('XREVRANGE', dead, before, '-', 'COUNT', 1)[1]
+  if not letter then break end
+  before = '(' .. letter[1]
   local fields = {}
   for i = 1, #letter[2], 2 do fields[letter[2][i]] = letter[2][i + 1] end
   if fields.origin == id then return {'dead', fields.tries or 0, 0, fields.reason or ''} end

@@ -14,7 +14,6 @@ enum {
     REQUEST_MS = 10 * 1000,
     IDLE_MS = 60 * 1000,
     DRAIN_MS = 1000,
-    CROWD = 256, /* how many connections over the limit are told so; more are cut */
 };
 
 /* A connection goes
@@ -144,11 +143,10 @@ static int64_t time_allowed(const struct connection *connection, enum phase phas
     switch (phase) {
     case IDLE:
         return connection->server->draining ? limits->drain_ms : limits->idle_ms;
-    case READING:
-        return connection->exchange->since_ms + limits->request_ms - clock_steady_ms();
     case LINGERING:
         return limits->drain_ms;
     case SHAKING:
+    case READING: /* entered with the first byte */
     case BUSY:
     case ANSWERING:
         break;
@@ -322,7 +320,7 @@ static bool is_crowded(const struct http_server *server) {
 static void *on_accept(void *arg, struct http_gate *gate) {
     struct http_server *server = arg;
     bool crowded = is_crowded(server);
-    if (crowded && server->crowd_count >= CROWD) {
+    if (crowded && server->crowd_count >= HTTP_SERVER_CROWD) {
         struct http_answer unsent = {0};
         server->handler.on_fault(server->handler.arg, HTTP_FAULT_CROWDED, &unsent);
         return NULL;

@@ -13,6 +13,9 @@
 #include "base/text.h"
 #include "net/loop.h"
 
+/* How many connections over the limit are told so; more are cut. */
+enum { HTTP_SERVER_CROWD = 256 };
+
 struct http_server;
 struct http_exchange;
 struct ssl_ctx_st;

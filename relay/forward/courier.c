@@ -152,7 +152,9 @@ struct text courier_waits_at(const struct courier *courier) {
 }
 
 bool courier_done(const struct courier *courier) {
-    return courier->stopped && courier->state != COURIER_TAKING && courier->in_flight == 0;
+    /* While Redis is away a take has not been sent: nothing is handed out by it. */
+    bool handed_out = courier->state == COURIER_TAKING && ledger_connected(courier->house->ledger);
+    return courier->stopped && !handed_out && courier->in_flight == 0;
 }
 
 /* The timer only ever moves nearer: a look too many costs one call, one too few an event's time. */
@@ -312,6 +314,8 @@ static void note_haul(struct courier *courier, const struct moves_haul *haul) {
 static void on_taken(void *arg, const struct moves_haul *haul) {
     struct courier *courier = arg;
     if (haul->outcome != LEDGER_DONE) {
+        /* Its place is old now: the bell would ring at once, again and again. */
+        courier->drained = false;
         look_again_in(courier, AFTER_TROUBLE_MS);
         go_on(courier);
         return;

@@ -5,7 +5,7 @@
 #include "base/log.h"
 
 /* Descriptors that are not Kula's connections: listeners, admin, Redis, epoll, log. */
-enum { DESCRIPTORS_OF_OURS = 64 };
+enum { DESCRIPTORS_OF_OURS = 64 + 64 + 2 * HTTP_SERVER_CROWD };
 
 /* Without this the accepting socket would fail for want of a descriptor, and
  * the loop would spin on it. */
@@ -22,7 +22,7 @@ static size_t connections_possible(size_t asked) {
     if (limit.rlim_cur >= needed)
         return asked;
     size_t possible =
-        limit.rlim_cur > 2 * DESCRIPTORS_OF_OURS ? limit.rlim_cur - DESCRIPTORS_OF_OURS : 1;
+        limit.rlim_cur > DESCRIPTORS_OF_OURS ? limit.rlim_cur - DESCRIPTORS_OF_OURS : 1;
     log_warning("fewer connections than configured connections=%zu possible=%zu "
                 "open_files_limit=%zu",
                 asked, possible, (size_t)limit.rlim_cur);
@@ -49,6 +49,10 @@ bool admission_allows(const struct admission *admission, size_t held_bytes,
     uint64_t more = head->has_length ? head->body_bytes : admission->body_bytes;
     /* One alone always passes: a body over the whole bound would be refused for ever. */
     if (more == 0 || held_bytes == 0)
+        return true;
+    /* Nor can promises of long bodies keep short ones out: each connection has a share of its own.
+     */
+    if (more <= admission->bytes_in_flight / admission->connections)
         return true;
     return held_bytes <= admission->bytes_in_flight &&
            more <= admission->bytes_in_flight - held_bytes;

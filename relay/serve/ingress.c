@@ -19,6 +19,9 @@ static const char signature_header[] = "X-Kula-Signature";
 
 enum { TRACE_HEX = 32 }; /* as in W3C traceparent */
 
+/* However late it is, a Redis across the network has to be able to answer. */
+enum { ASK_LEAST_MS = 250 };
+
 /* Of a stranger's path, as much as goes into a log line. */
 enum { PATH_SHOWN = 200 };
 
@@ -127,7 +130,7 @@ static int64_t delivery_took_ms(const struct delivery *delivery) {
 static int64_t delivery_deadline_ms(const struct delivery *delivery) {
     int64_t left_ms =
         http_exchange_since_ms(delivery->exchange) + INGRESS_HOLD_MS - clock_steady_ms();
-    return left_ms > 1 ? left_ms : 1;
+    return left_ms > ASK_LEAST_MS ? left_ms : ASK_LEAST_MS;
 }
 
 /* ---- Is it Kula? ---- */
