@@ -52,7 +52,7 @@ bool admission_allows(const struct admission *admission, size_t held_bytes,
         return true;
     /* Nor can promises of long bodies keep short ones out: each connection has a share of its own.
      */
-    if (more <= admission->bytes_in_flight / admission->connections)
+    if (admission->connections && more <= admission->bytes_in_flight / admission->connections)
         return true;
     return held_bytes <= admission->bytes_in_flight &&
            more <= admission->bytes_in_flight - held_bytes;
