@@ -1,0 +1,26 @@
+/* What the spool asks of a disk: few calls, as a table, so that a test can put
+ * a disk below it that loses power, fills up, fails or is slow.
+ *
+ * All return 0 (or a size, or a descriptor) or -1 with errno. Paths are whole. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct disk {
+    void *arg;
+    int (*make_folder)(void *arg, const char *path);
+    int (*open)(void *arg, const char *path, int flags); /* mode 0600, close-on-exec */
+    int (*close)(void *arg, int file);
+    ssize_t (*write)(void *arg, int file, const void *data, size_t size, int64_t at);
+    ssize_t (*read)(void *arg, int file, void *data, size_t size, int64_t at);
+    int (*sync_data)(void *arg, int file); /* fdatasync */
+    int (*sync_folder)(void *arg, const char *path);
+    int (*allocate)(void *arg, int file, int64_t bytes); /* fills with zeros, to its blocks */
+    int (*rename)(void *arg, const char *from, const char *to);
+    int (*remove)(void *arg, const char *path);
+    int64_t (*free_bytes)(void *arg, const char *path);
+};
+
+extern const struct disk disk_real;
