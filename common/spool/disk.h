@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+typedef void disk_name_fn(void *arg, const char *name);
+
 struct disk {
     void *arg;
     int (*make_folder)(void *arg, const char *path);
@@ -19,8 +21,13 @@ struct disk {
     int (*sync_folder)(void *arg, const char *path);
     int (*allocate)(void *arg, int file, int64_t bytes); /* fills with zeros, to its blocks */
     int (*rename)(void *arg, const char *from, const char *to);
-    int (*remove)(void *arg, const char *path);
+    int (*remove)(void *arg, const char *path); /* a file, or an empty folder */
     int64_t (*free_bytes)(void *arg, const char *path);
+    /* Each name in the folder but "." and "..", in no order. */
+    int (*list)(void *arg, const char *path, disk_name_fn *, void *name_arg);
+    /* flock, exclusive, without waiting: EWOULDBLOCK where another descriptor has it. Until
+     * closed, or until the process dies. */
+    int (*lock)(void *arg, int file);
 };
 
 extern const struct disk disk_real;
