@@ -252,4 +252,5 @@ void http_gate_half_close(struct http_gate *gate) {
 
 void http_gate_close(struct http_gate *gate) {
     evhtp_connection_free(gate->evhtp);
+    ERR_clear_error(); /* of a goodbye that TLS could not say any more */
 }

@@ -67,8 +67,8 @@ struct http_server {
     struct http_limits limits;
     struct http_gate_listener **listeners;
     size_t listener_count;
-    LIST_HEAD(, connection) connections;
-    LIST_HEAD(, http_exchange) exchanges; /* being read, or the handler's */
+    LIST_HEAD(connection_list, connection) connections;
+    LIST_HEAD(exchange_list, http_exchange) exchanges; /* being read, or the handler's */
     size_t connection_count;
     size_t crowd_count;
     uint64_t body_bytes;
@@ -346,7 +346,7 @@ static void on_open(void *arg) {
     if (connection->crowded)
         refuse_fault(connection, HTTP_FAULT_CROWDED);
     else
-        enter(connection, IDLE);
+        enter(connection, IDLE); /* libevent tells of TLS before it tells of bytes */
 }
 
 static void on_gone(void *arg) {

@@ -40,9 +40,9 @@ struct http_answer {
 /* A request's head, once it is there and before its body is read. */
 struct http_head {
     struct text method;
-    struct text path;      /* without the query */
-    bool has_length;       /* false: chunked */
-    uint64_t body_bytes;   /* what Content-Length says; 0 where there is neither */
+    struct text path;    /* without the query */
+    bool has_length;     /* false: chunked */
+    uint64_t body_bytes; /* what Content-Length says; 0 where there is neither */
 };
 
 struct http_handler {
@@ -83,7 +83,8 @@ size_t http_server_body_bytes(const struct http_server *);
 
 struct text http_exchange_method(const struct http_exchange *);
 struct text http_exchange_path(const struct http_exchange *);
-struct text http_exchange_header(const struct http_exchange *, const char *name); /* empty if absent */
+struct text http_exchange_header(const struct http_exchange *,
+                                 const char *name); /* empty if absent */
 bool http_exchange_header_twice(const struct http_exchange *, const char *name);
 struct text http_exchange_body(const struct http_exchange *); /* one piece; until answered */
 struct text http_exchange_peer(const struct http_exchange *); /* "10.1.2.3:4567", for logs */

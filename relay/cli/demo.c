@@ -145,13 +145,14 @@ static bool never(void *arg) {
 }
 
 static void stay(struct stage *stage) {
-    printf("\nIt goes on until Ctrl-C: %s\n"
-           "  kula-relay send --config %s\n"
+    const char *folder = stage->folder.data;
+    printf("\nIt goes on until Ctrl-C. In another window:\n"
+           "  kula-relay send --url %s --secret-file %s/secret --ca-file %s/tls.crt\n"
            "  kula-relay tail -f --config %s\n"
            "  redis-cli -s %s/redis.sock XRANGE kula:events - +\n"
            "Logs: %s %s\n",
-           stage->url.data, stage->config_file.data, stage->config_file.data, stage->folder.data,
-           stage->serve_log.data, stage->forward_log.data);
+           stage->url.data, folder, folder, stage->config_file.data, folder, stage->serve_log.data,
+           stage->forward_log.data);
     fflush(stdout);
     installation_wait(&stage->installation, never, NULL, INT64_MAX / 2);
 }

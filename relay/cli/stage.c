@@ -136,7 +136,7 @@ static bool start_all(struct stage *stage, struct string *why) {
         return false;
     if (installation_wait(installation, finds_port, stage, FACT_MS))
         return true;
-    string_addf(why, "serve does not listen; %s", stage->serve_log.data);
+    string_addf(why, "serve does not listen; %s says why", stage->serve_log.data);
     return false;
 }
 

@@ -22,6 +22,11 @@ void target_format_url(const struct config_listener *listener, const char *path,
     string_add_of(url, path);
 }
 
+static bool takes_any_port(const struct config_listener *listener) {
+    const char *colon = strrchr(listener->address, ':');
+    return colon && strcmp(colon, ":0") == 0;
+}
+
 static bool from_configuration(struct cli *cli, struct target *target) {
     struct string url = {0};
     if (!cli_load(cli, CONFIG_FOR_SEND))
@@ -31,6 +36,9 @@ static bool from_configuration(struct cli *cli, struct target *target) {
         return cli_fail(cli, CLI_BAD_CONFIG, "%s has no listener: give --url", cli->config->file);
     if (!target->url) {
         const struct config_listener *listener = &cli->config->listeners[0];
+        if (takes_any_port(listener))
+            return cli_fail(cli, CLI_FAILED, "%s takes any free port; serve logs which: give --url",
+                            listener->address);
         target_format_url(listener, endpoint->path, &url);
         target->url = url.data;
         if (!target->ca_file && listener->certificate)

@@ -1,0 +1,486 @@
+/* The server among clients that are slow, rude, gone or too many, and how it ends. */
+#include "net/http_server.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "http_desk.h"
+
+enum { SHORT_MS = 300 }; /* as long as a handshake may take on a slow machine */
+
+/* ---- Time ---- */
+
+static void test_a_request_that_takes_too_long_gets_408(void **state) {
+    (void)state;
+    desk_reopen((struct http_limits){.request_ms = SHORT_MS});
+    desk_assert_refused("G", 408);
+    desk_assert_refused("POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhell", 408);
+    struct peer *peer = desk_connect();
+    peer_send(peer, POST);
+    assert_int_equal(peer_status(peer), 200);
+    house_pass(SHORT_MS + 20); /* idle is not slow */
+    peer_send(peer, GET "GET");
+    assert_int_equal(peer_status(peer), 200);
+    assert_int_equal(peer_status(peer), 408);
+    assert_int_equal(desk.fault_counts[HTTP_FAULT_TOO_SLOW], 3);
+}
+
+static void test_single_bytes_do_not_buy_time(void **state) {
+    (void)state;
+    desk_reopen((struct http_limits){.request_ms = SHORT_MS});
+    struct peer *peer = desk_connect();
+    peer_send(peer, "GET / HTTP/1.1\r\nHost: ");
+    int64_t before = clock_steady_ms();
+    for (int i = 0; i < SHORT_MS && !peer->got.size; i++) {
+        peer_send(peer, "x");
+        house_pass(2);
+    }
+    assert_int_equal(peer_status(peer), 408);
+    assert_in_range(clock_steady_ms() - before, SHORT_MS / 2, 5000);
+}
+
+static void assert_closed_without_a_word(const char *request) {
+    struct peer *peer = desk_connect();
+    peer_send(peer, request);
+    peer_wait_end(peer);
+    assert_int_equal(peer->got.size, 0);
+    assert_false(peer->reset);
+    peer_hang_up(&peer);
+}
+
+static void test_idle_connections_are_closed_silently(void **state) {
+    (void)state;
+    desk_reopen((struct http_limits){.request_ms = 1000, .idle_ms = 40});
+    assert_closed_without_a_word("");
+    struct peer *peer = desk_connect();
+    peer_send(peer, GET);
+    assert_int_equal(peer_status(peer), 200);
+    peer_wait_end(peer);
+    assert_int_equal(peer->got.size, 0);
+    desk_reopen((struct http_limits){.request_ms = 40});
+    assert_closed_without_a_word("\r\n\r\n"); /* no request either */
+    assert_int_equal(desk.fault_counts[HTTP_FAULT_TOO_SLOW], 0);
+}
+
+static void test_a_connection_opened_in_advance_is_no_slow_request(void **state) {
+    (void)state;
+    desk_reopen((struct http_limits){.request_ms = SHORT_MS});
+    struct peer *peer = desk_connect();
+    house_pass(SHORT_MS + 40);
+    int64_t before = clock_steady_ms();
+    desk.when = DESK_NEVER;
+    peer_send(peer, GET);
+    desk_wait_held(1);
+    assert_in_range(http_exchange_since_ms(desk.held[0]), before, clock_steady_ms());
+}
+
+static void test_a_peer_that_does_not_read_is_cut(void **state) {
+    (void)state;
+    desk_reopen((struct http_limits){.request_ms = SHORT_MS});
+    desk.answer_bytes = 32 * 1024 * 1024;
+    struct peer *peer = desk_connect();
+    peer->deaf = true;
+    peer_send(peer, GET);
+    peer_flush(peer);
+    house_pass(20);
+    assert_int_equal(http_server_connections(desk.server), 1);
+    house_wait(desk_is_empty, NULL);
+}
+
+static void test_an_unfinished_farewell_lasts_as_long_as_it_may(void **state) {
+    (void)state;
+    desk_reopen((struct http_limits){.drain_ms = 60});
+    struct peer *peer = desk_connect();
+    peer_send(peer, "nonsense\r\n");
+    assert_int_equal(peer_status(peer), 400);
+    peer_wait_end(peer);
+    assert_int_equal(http_server_connections(desk.server), 1);
+    int64_t before = clock_steady_ms();
+    house_wait(desk_is_empty, NULL);
+    assert_in_range(clock_steady_ms() - before, 30, 2000);
+}
+
+/* ---- Peers that go ---- */
+
+static void leave_after(const char *request, size_t bytes, bool reset) {
+    struct peer *peer = desk_connect();
+    peer_send_text(peer, text_slice(request, bytes));
+    peer_flush(peer);
+    if (bytes % 2)
+        house_turn();
+    if (reset)
+        peer_reset(&peer);
+    else
+        peer_hang_up(&peer);
+}
+
+static size_t open_descriptors(void) {
+    size_t count = 0;
+    DIR *all = opendir("/proc/self/fd");
+    while (readdir(all))
+        count++;
+    closedir(all);
+    return count;
+}
+
+static void test_a_client_may_leave_after_any_byte(void **state) {
+    (void)state;
+    size_t before = open_descriptors();
+    static const char *const requests[] = {POST GET, CHUNKED "2\r\nhe\r\n1\r\nl\r\n0\r\n\r\n",
+                                           "POST / HTTP/1.1\r\nnonsense\r\n"};
+    for (size_t r = 0; r < sizeof requests / sizeof *requests; r++)
+        for (size_t bytes = 0; bytes <= strlen(requests[r]); bytes++) {
+            desk.when = bytes % 3 ? DESK_LATER : DESK_NOW;
+            leave_after(requests[r], bytes, false);
+            leave_after(requests[r], bytes, true);
+            house_wait(desk_is_empty, NULL);
+        }
+    desk_assert_still_serves();
+    house_pass(10); /* libevent closes a socket desk.when it next comes by */
+    assert_int_equal(open_descriptors(), before);
+}
+
+static void test_an_exchange_is_answered_though_nobody_is_there(void **state) {
+    (void)state;
+    desk.when = DESK_NEVER;
+    for (int reset = 0; reset <= 1; reset++) {
+        struct peer *peer = desk_connect();
+        peer_send(peer, POST);
+        desk_wait_held(1);
+        assert_int_equal(http_server_body_bytes(desk.server), 5);
+        if (reset) {
+            peer_reset(&peer);
+            house_wait(desk_is_empty, NULL);
+        } else {
+            peer_hang_up(&peer);
+            house_pass(10);
+        }
+        assert_true(text_is(http_exchange_body(desk.held[0]), "hello"));
+        assert_int_equal(http_server_body_bytes(desk.server), 5);
+        desk_answer_first();
+        assert_int_equal(http_server_body_bytes(desk.server), 0);
+        house_wait(desk_is_empty, NULL);
+    }
+    desk_assert_still_serves();
+}
+
+static void test_an_exchange_outlives_its_server(void **state) {
+    (void)state;
+    desk.when = DESK_NEVER;
+    struct peer *stays = desk_connect();
+    struct peer *goes = desk_connect();
+    peer_send(stays, POST);
+    peer_send(goes, POST);
+    desk_wait_held(2);
+    peer_reset(&goes);
+    house_pass(10);
+    desk_reopen((struct http_limits){0});
+    peer_wait_end(stays);
+    desk_answer_first();
+    desk_answer_first();
+    desk_assert_still_serves();
+}
+
+static void test_a_half_closed_client_still_gets_its_answers(void **state) {
+    (void)state;
+    for (desk.when = DESK_NOW; desk.when <= DESK_LATER; desk.when++) {
+        struct peer *peer = desk_connect();
+        peer_send(peer, POST GET);
+        peer_half_close(peer);
+        desk_assert_answer(peer, 200, "POST /hook hello");
+        desk_assert_answer(peer, 200, "GET /a ");
+        peer_wait_end(peer);
+        assert_false(peer->reset);
+        peer_hang_up(&peer);
+        house_wait(desk_is_empty, NULL);
+    }
+}
+
+static void test_a_half_closed_client_gets_a_long_answer(void **state) {
+    (void)state;
+    desk.answer_bytes = 8 * 1024 * 1024;
+    struct peer *peer = desk_connect();
+    peer->deaf = true;
+    peer_send(peer, GET);
+    peer_half_close(peer);
+    house_pass(20);
+    peer->deaf = false;
+    struct answer answer = peer_answer(peer, true);
+    assert_int_equal(answer.body.size, desk.answer_bytes);
+    answer_finish(&answer);
+}
+
+static void test_half_a_request_before_the_end_is_dropped(void **state) {
+    (void)state;
+    struct peer *peer = desk_connect();
+    peer_send(peer, POST "POST /hook HT");
+    peer_half_close(peer);
+    desk_assert_answer(peer, 200, "POST /hook hello");
+    peer_wait_end(peer);
+    assert_int_equal(peer->got.size, 0);
+    assert_int_equal(desk.request_count, 1);
+}
+
+/* ---- Bounds ---- */
+
+static void test_bodies_are_counted_from_their_head_on(void **state) {
+    (void)state;
+    desk.when = DESK_NEVER;
+    struct peer *peer = desk_connect();
+    peer_send(peer,
+              "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\nExpect: 100-continue\r\n\r\n");
+    assert_int_equal(peer_status(peer), 100);
+    assert_int_equal(http_server_body_bytes(desk.server), 500);
+    struct peer *chunked = desk_connect();
+    peer_send(chunked, CHUNKED "1\r\na\r\n0\r\n\r\n");
+    desk_wait_held(1);
+    assert_int_equal(http_server_body_bytes(desk.server), 500 + DESK_LIMIT);
+    desk_answer_first();
+    assert_int_equal(http_server_body_bytes(desk.server), 500);
+    peer_hang_up(&peer);
+    peer_hang_up(&chunked);
+    house_wait(desk_is_empty, NULL);
+    assert_int_equal(http_server_body_bytes(desk.server), 0);
+}
+
+static void test_what_a_client_sends_ahead_is_bounded(void **state) {
+    (void)state;
+    enum { FLOOD = 64 * 1024 * 1024 };
+    desk.when = DESK_NEVER;
+    struct peer *peer = desk_connect();
+    peer_send(peer, GET);
+    desk_wait_held(1);
+    char *flood = malloc(FLOOD);
+    memset(flood, 'x', FLOOD);
+    peer_send_text(peer, text_slice(flood, FLOOD));
+    free(flood);
+    house_pass(100);
+    assert_true(peer_unsent(peer) > FLOOD / 2);
+    desk_answer_first();
+    assert_int_equal(peer_status(peer), 200);
+    assert_int_equal(peer_status(peer), 431);
+}
+
+static void test_too_many_connections_are_told_so(void **state) {
+    (void)state;
+    desk_reopen((struct http_limits){.connections = 2});
+    struct peer *first = desk_connect();
+    struct peer *second = desk_connect();
+    peer_send(first, GET);
+    peer_send(second, GET);
+    assert_int_equal(peer_status(first), 200);
+    assert_int_equal(peer_status(second), 200);
+    struct peer *third = desk_connect();
+    peer_send(third, POST);
+    struct answer answer = peer_answer(third, true);
+    assert_int_equal(answer.status, 503);
+    assert_true(answer.close);
+    assert_non_null(strstr(answer.head.data, "Retry-After: 7\r\n"));
+    answer_finish(&answer);
+    peer_wait_end(third);
+    assert_false(third->reset);
+    assert_int_equal(desk.fault_counts[HTTP_FAULT_CROWDED], 1);
+    peer_hang_up(&first);
+    peer_hang_up(&second);
+    peer_hang_up(&third);
+    house_wait(desk_is_empty, NULL);
+    desk_assert_still_serves();
+}
+
+static bool has_faults(void *arg) {
+    (void)arg;
+    return desk.fault_counts[HTTP_FAULT_CROWDED] >= 1000;
+}
+
+static void test_a_flood_of_connections_holds_a_bounded_number(void **state) {
+    (void)state;
+    enum { FLOOD = 1001 };
+    static struct peer *flood[FLOOD];
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < 3 * FLOOD)
+        skip();
+    desk_reopen((struct http_limits){.connections = 1, .drain_ms = 60 * 1000});
+    for (int i = 0; i < FLOOD; i++) {
+        flood[i] = desk_connect();
+        if (i % 50 == 0)
+            house_turn();
+    }
+    if (!desk.encrypted) /* with TLS, whoever is told has to shake hands first */
+        house_wait(has_faults, NULL);
+    else
+        house_pass(200);
+    assert_in_range(http_server_connections(desk.server), 1, 1 + 256);
+    for (int i = 0; i < FLOOD; i++)
+        peer_hang_up(&flood[i]);
+    house_wait(desk_is_empty, NULL);
+    desk_assert_still_serves();
+}
+
+/* The descriptors that are free, taken. */
+static size_t take_descriptors(int *taken, size_t most) {
+    size_t count = 0;
+    while (count < most && (taken[count] = dup(STDERR_FILENO)) >= 0)
+        count++;
+    return count;
+}
+
+static void test_running_out_of_descriptors_does_not_spin(void **state) {
+    (void)state;
+    static int taken[256];
+    struct rlimit limit, low;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    low = limit;
+    low.rlim_cur = 128;
+    setrlimit(RLIMIT_NOFILE, &low);
+    struct peer *peer = desk_connect();
+    size_t count = take_descriptors(taken, 256);
+    peer_send(peer, GET);
+    int turns = 0;
+    for (int64_t until = clock_steady_ms() + 150; clock_steady_ms() < until; turns++)
+        house_turn();
+    assert_in_range(turns, 1, 1000);
+    assert_int_equal(http_server_connections(desk.server), 0);
+    while (count)
+        close(taken[--count]);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    peer_hang_up(&peer);
+    desk_assert_still_serves();
+}
+
+/* ---- Draining ---- */
+
+static bool is_empty;
+
+static void on_empty(void *arg) {
+    (void)arg;
+    assert_false(is_empty);
+    is_empty = true;
+}
+
+static bool server_is_empty(void *arg) {
+    (void)arg;
+    return is_empty;
+}
+
+static void test_draining_lets_open_requests_end(void **state) {
+    (void)state;
+    struct peer *idle = desk_connect();
+    struct peer *busy = desk_connect();
+    struct peer *half = desk_connect();
+    peer_send(idle, GET);
+    assert_int_equal(peer_status(idle), 200);
+    desk.when = DESK_NEVER;
+    peer_send(busy, POST);
+    desk_wait_held(1);
+    peer_send(half, "GET /a HTTP/1.1\r\n");
+    peer_flush(half);
+    house_pass(10);
+    is_empty = false;
+    http_server_drain(desk.server, on_empty, NULL);
+    peer_wait_end(idle);
+    assert_false(idle->reset);
+    assert_false(is_empty);
+    desk_answer_first();
+    struct answer answer = peer_answer(busy, true);
+    assert_int_equal(answer.status, 200);
+    assert_true(answer.close);
+    answer_finish(&answer);
+    peer_wait_end(busy);
+    peer_hang_up(&busy);
+    desk.when = DESK_LATER;
+    peer_send(half, "Host: a\r\n\r\n");
+    desk_assert_answer(half, 200, "GET /a ");
+    peer_wait_end(half);
+    assert_false(is_empty);
+    peer_hang_up(&half);
+    house_wait(server_is_empty, NULL);
+    house_pass(10); /* and only once */
+    struct peer *late = desk_connect();
+    peer_wait_end(late);
+}
+
+static void test_draining_an_empty_server_ends_later(void **state) {
+    (void)state;
+    is_empty = false;
+    http_server_drain(desk.server, on_empty, NULL);
+    assert_false(is_empty);
+    house_wait(server_is_empty, NULL);
+}
+
+static bool is_connected(void *arg) {
+    return http_server_connections(desk.server) == 1 &&
+           ((struct peer *)arg)->shaken == desk.encrypted;
+}
+
+static void test_draining_gives_a_new_connection_a_moment(void **state) {
+    (void)state;
+    desk_reopen((struct http_limits){.drain_ms = 60});
+    struct peer *peer = desk_connect();
+    house_wait(is_connected, peer);
+    house_pass(10);
+    is_empty = false;
+    http_server_drain(desk.server, on_empty, NULL);
+    peer_send(peer, GET);
+    desk_assert_answer(peer, 200, "GET /a ");
+    peer_wait_end(peer);
+    house_wait(server_is_empty, NULL);
+}
+
+static void test_draining_does_not_wait_for_one_that_stays_unused(void **state) {
+    (void)state;
+    desk_reopen((struct http_limits){.drain_ms = 60});
+    struct peer *peer = desk_connect();
+    house_wait(is_connected, peer);
+    is_empty = false;
+    http_server_drain(desk.server, on_empty, NULL);
+    house_wait(server_is_empty, NULL);
+    peer_wait_end(peer);
+}
+
+/* ---- Both worlds ---- */
+
+static const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, desk_set_up, desk_tear_down)
+    TEST(test_a_request_that_takes_too_long_gets_408),
+    TEST(test_single_bytes_do_not_buy_time),
+    TEST(test_idle_connections_are_closed_silently),
+    TEST(test_a_connection_opened_in_advance_is_no_slow_request),
+    TEST(test_a_peer_that_does_not_read_is_cut),
+    TEST(test_an_unfinished_farewell_lasts_as_long_as_it_may),
+    TEST(test_a_client_may_leave_after_any_byte),
+    TEST(test_an_exchange_is_answered_though_nobody_is_there),
+    TEST(test_an_exchange_outlives_its_server),
+    TEST(test_a_half_closed_client_still_gets_its_answers),
+    TEST(test_a_half_closed_client_gets_a_long_answer),
+    TEST(test_half_a_request_before_the_end_is_dropped),
+    TEST(test_bodies_are_counted_from_their_head_on),
+    TEST(test_what_a_client_sends_ahead_is_bounded),
+    TEST(test_too_many_connections_are_told_so),
+    TEST(test_a_flood_of_connections_holds_a_bounded_number),
+    TEST(test_running_out_of_descriptors_does_not_spin),
+    TEST(test_draining_lets_open_requests_end),
+    TEST(test_draining_an_empty_server_ends_later),
+    TEST(test_draining_gives_a_new_connection_a_moment),
+    TEST(test_draining_does_not_wait_for_one_that_stays_unused),
+};
+
+static int plain(void) {
+    return cmocka_run_group_tests_name("plain", tests, NULL, NULL);
+}
+
+static int with_tls(void) {
+    return cmocka_run_group_tests_name("tls", tests, NULL, NULL);
+}
+
+int main(void) {
+    return desk_run(plain, with_tls);
+}

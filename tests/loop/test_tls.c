@@ -1,0 +1,402 @@
+/* What our TLS takes and offers, and how it says what is wrong with its files. */
+#include "net/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "http_house.h"
+#include "net/address.h"
+#include "net/http_server.h"
+
+#define GET "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static char folder[] = "/tmp/kula-relay-test-XXXXXX";
+static char files[8][64];
+static const char *certificate = files[0], *private_key = files[1];
+static const char *other_certificate = files[2], *other_key = files[3];
+static const char *rubbish = files[4], *encrypted_key = files[5], *missing = files[6];
+
+static struct http_server *server;
+static int port;
+
+/* ---- The house ---- */
+
+static bool on_head(void *arg, const struct http_head *head, struct http_answer *refusal) {
+    (void)arg;
+    (void)head;
+    (void)refusal;
+    return true;
+}
+
+static void on_request(void *arg, struct http_exchange *exchange) {
+    (void)arg;
+    http_exchange_answer(&exchange, &(struct http_answer){.status = 200});
+}
+
+static void on_fault(void *arg, enum http_fault fault, struct http_answer *answer) {
+    (void)arg;
+    (void)fault;
+    answer->status = 400;
+}
+
+static int set_up(void **state) {
+    struct http_handler handler = {NULL, on_head, on_request, on_fault};
+    struct http_limits limits = {.request_ms = 2000};
+    struct string why = {0};
+    (void)state;
+    house_open();
+    server = http_server_create(house_loop, &handler, &limits);
+    int descriptor = address_listen(text_of("127.0.0.1:0"), &why);
+    struct string address = {0};
+    address_format_bound(descriptor, &address);
+    port = atoi(strrchr(address.data, ':') + 1);
+    string_finish(&address);
+    struct ssl_ctx_st *tls = tls_server_create(certificate, private_key, &why);
+    assert_non_null(tls);
+    http_server_listen(server, descriptor, tls);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    http_server_destroy(server);
+    house_close();
+    return 0;
+}
+
+static bool nobody_is_connected(void *arg) {
+    (void)arg;
+    return http_server_connections(server) == 0;
+}
+
+static bool is_decided(void *arg) {
+    struct peer *peer = arg;
+    return peer->shaken || peer->ended;
+}
+
+/* A client that trusts our certificate; it is the test's to spoil. */
+static SSL_CTX *new_client(void) {
+    struct string why = {0};
+    SSL_CTX *tls = tls_client_create(certificate, &why);
+    assert_non_null(tls);
+    return tls;
+}
+
+/* Takes the context. */
+static struct peer *shake(SSL_CTX *tls) {
+    struct peer *peer = peer_connect(port, tls);
+    SSL_CTX_free(tls);
+    house_wait(is_decided, peer);
+    return peer;
+}
+
+/* ---- What is taken ---- */
+
+static void assert_serves_with(int version, const char *cipher) {
+    SSL_CTX *tls = new_client();
+    SSL_CTX_set_min_proto_version(tls, version);
+    SSL_CTX_set_max_proto_version(tls, version);
+    if (cipher)
+        assert_int_equal(SSL_CTX_set_cipher_list(tls, cipher), 1);
+    struct peer *peer = shake(tls);
+    assert_true(peer->shaken);
+    assert_int_equal(SSL_version(peer->ssl), version);
+    peer_send(peer, GET);
+    assert_int_equal(peer_status(peer), 200);
+}
+
+static void test_tls_1_2_and_1_3_are_spoken(void **state) {
+    (void)state;
+    assert_serves_with(TLS1_3_VERSION, NULL);
+    assert_serves_with(TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256");
+    assert_serves_with(TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305");
+}
+
+static void assert_no_handshake(SSL_CTX *tls) {
+    struct peer *peer = shake(tls);
+    assert_false(peer->shaken);
+    peer_hang_up(&peer);
+    house_wait(nobody_is_connected, NULL);
+}
+
+static void test_what_is_weak_is_not(void **state) {
+    (void)state;
+    static const char *const ciphers[] = {"ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-SHA",
+                                          "AES128-GCM-SHA256", "AECDH-AES128-SHA"};
+    for (size_t i = 0; i < sizeof ciphers / sizeof *ciphers; i++) {
+        SSL_CTX *tls = new_client();
+        SSL_CTX_set_security_level(tls, 0);
+        SSL_CTX_set_max_proto_version(tls, TLS1_2_VERSION);
+        SSL_CTX_set_cipher_list(tls, ciphers[i]);
+        assert_no_handshake(tls);
+    }
+    SSL_CTX *old = new_client();
+    SSL_CTX_set_security_level(old, 0);
+    SSL_CTX_set_cipher_list(old, "ALL");
+    SSL_CTX_set_min_proto_version(old, TLS1_VERSION);
+    SSL_CTX_set_max_proto_version(old, TLS1_1_VERSION);
+    assert_no_handshake(old);
+}
+
+static void test_the_group_is_one_of_ours(void **state) {
+    (void)state;
+    static const char *const taken[] = {"X25519", "P-256"};
+    for (size_t i = 0; i < 2; i++) {
+        SSL_CTX *tls = new_client();
+        SSL_CTX_set1_groups_list(tls, taken[i]);
+        struct peer *peer = shake(tls);
+        assert_true(peer->shaken);
+        peer_hang_up(&peer);
+    }
+    SSL_CTX *tls = new_client();
+    SSL_CTX_set1_groups_list(tls, "P-521");
+    assert_no_handshake(tls);
+}
+
+static void assert_alpn(const char *offered, const char *chosen) {
+    SSL_CTX *tls = new_client();
+    SSL_CTX_set_alpn_protos(tls, (const unsigned char *)offered, (unsigned)strlen(offered));
+    struct peer *peer = shake(tls);
+    const unsigned char *selected;
+    unsigned size;
+    assert_true(peer->shaken);
+    SSL_get0_alpn_selected(peer->ssl, &selected, &size);
+    assert_true(text_is(text_slice((const char *)selected, size), chosen));
+}
+
+static void test_http_1_1_is_negotiated(void **state) {
+    (void)state;
+    assert_alpn("\x02h2\x08http/1.1", "http/1.1");
+    assert_alpn("\x02h2", ""); /* no overlap, no failure */
+}
+
+static int session_count;
+
+static int on_session(SSL *ssl, SSL_SESSION *session) {
+    (void)ssl;
+    session_count += SSL_SESSION_is_resumable(session);
+    return 0;
+}
+
+static void test_no_session_can_be_resumed(void **state) {
+    (void)state;
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        SSL_CTX *tls = new_client();
+        session_count = 0;
+        SSL_CTX_set_max_proto_version(tls, version);
+        SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT);
+        SSL_CTX_sess_set_new_cb(tls, on_session);
+        struct peer *peer = shake(tls);
+        peer_send(peer, GET);
+        assert_int_equal(peer_status(peer), 200);
+        assert_int_equal(session_count, 0);
+    }
+}
+
+static void test_our_own_certificate_is_good_for_localhost(void **state) {
+    (void)state;
+    static const struct {
+        const char *host;
+        bool fits;
+    } cases[] = {{"localhost", true}, {"127.0.0.1", true}, {"::1", true}, {"example.com", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        SSL_CTX *tls = new_client();
+        X509_VERIFY_PARAM *check = SSL_CTX_get0_param(tls);
+        if (X509_VERIFY_PARAM_set1_ip_asc(check, cases[i].host) != 1)
+            X509_VERIFY_PARAM_set1_host(check, cases[i].host, 0);
+        ERR_clear_error();
+        assert_int_equal(shake(tls)->shaken, cases[i].fits);
+    }
+}
+
+static void test_a_client_does_not_trust_what_it_was_not_given(void **state) {
+    struct string why = {0};
+    (void)state;
+    SSL_CTX *tls = tls_client_create(other_certificate, &why);
+    assert_non_null(tls);
+    assert_no_handshake(tls);
+    tls = tls_client_create(NULL, &why);
+    assert_non_null(tls);
+    assert_no_handshake(tls);
+}
+
+/* ---- Peers that cannot behave ---- */
+
+static void test_plain_http_is_closed_without_harm(void **state) {
+    (void)state;
+    struct peer *peer = peer_connect(port, NULL);
+    peer_send(peer, GET);
+    peer_wait_end(peer);
+    assert_null(peer->got.size ? strstr(peer->got.data, "HTTP") : NULL);
+    house_wait(nobody_is_connected, NULL);
+}
+
+/* The bytes that a client would begin with. */
+static struct string client_hello(void) {
+    SSL_CTX *tls = new_client();
+    SSL *ssl = SSL_new(tls);
+    BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+    struct string hello = {0};
+    char *data;
+    SSL_set_bio(ssl, in, out);
+    SSL_connect(ssl);
+    long size = BIO_get_mem_data(out, &data);
+    string_add(&hello, text_slice(data, (size_t)size));
+    SSL_free(ssl);
+    SSL_CTX_free(tls);
+    ERR_clear_error();
+    return hello;
+}
+
+static void test_a_client_may_leave_anywhere_in_the_handshake(void **state) {
+    (void)state;
+    struct string hello = client_hello();
+    for (size_t bytes = 0; bytes <= hello.size; bytes += 1 + bytes / 8) {
+        for (int reset = 0; reset <= 1; reset++) {
+            struct peer *peer = peer_connect(port, NULL);
+            peer_send_text(peer, text_slice(hello.data, bytes));
+            peer_flush(peer);
+            house_turn();
+            if (reset)
+                peer_reset(&peer);
+            else
+                peer_hang_up(&peer);
+        }
+    }
+    house_wait(nobody_is_connected, NULL);
+    string_finish(&hello);
+}
+
+static void test_a_handshake_that_does_not_end_is_cut(void **state) {
+    (void)state;
+    struct string hello = client_hello();
+    struct peer *silent = peer_connect(port, NULL);
+    struct peer *slow = peer_connect(port, NULL);
+    peer_send_text(slow, text_slice(hello.data, hello.size / 2));
+    struct peer *waiting = peer_connect(port, NULL);
+    peer_send_text(waiting, string_text(&hello));
+    peer_wait_end(silent);
+    peer_wait_end(slow);
+    peer_wait_end(waiting);
+    house_wait(nobody_is_connected, NULL);
+    string_finish(&hello);
+}
+
+static void test_an_end_without_goodbye_is_an_end(void **state) {
+    (void)state;
+    struct peer *peer = shake(new_client());
+    peer_send(peer, GET);
+    peer_flush(peer);
+    shutdown(peer->fd, SHUT_WR); /* TCP's half-close only */
+    assert_int_equal(peer_status(peer), 200);
+    peer_wait_end(peer);
+    assert_false(peer->reset);
+}
+
+/* ---- Files ---- */
+
+static void test_what_is_wrong_with_a_file_is_said_with_its_name(void **state) {
+    (void)state;
+    const struct {
+        const char *certificate, *key, *named, *said;
+    } cases[] = {
+        {missing, private_key, missing, "cannot read the certificate"},
+        {certificate, missing, missing, "cannot read the private key"},
+        {rubbish, private_key, rubbish, "no usable certificate"},
+        {certificate, rubbish, rubbish, "no usable private key"},
+        {certificate, encrypted_key, encrypted_key, "without passphrase"},
+        {certificate, other_key, other_key, "does not belong"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct string why = {0};
+        assert_null(tls_server_create(cases[i].certificate, cases[i].key, &why));
+        assert_non_null(strstr(why.data, cases[i].named));
+        assert_non_null(strstr(why.data, cases[i].said));
+        assert_int_equal(ERR_peek_error(), 0);
+        string_finish(&why);
+    }
+    for (int i = 0; i < 2; i++) {
+        const char *file = i ? rubbish : missing;
+        struct string why = {0};
+        assert_null(tls_client_create(file, &why));
+        assert_non_null(strstr(why.data, file));
+        string_finish(&why);
+    }
+}
+
+static void test_a_private_key_is_for_its_owner_only(void **state) {
+    struct stat about;
+    (void)state;
+    assert_int_equal(stat(private_key, &about), 0);
+    assert_int_equal(about.st_mode & 07777, 0600);
+    struct string why = {0};
+    assert_false(tls_make_self_signed("/nowhere/crt", "/nowhere/key", &why));
+    assert_non_null(strstr(why.data, "/nowhere/key"));
+    string_finish(&why);
+}
+
+/* ---- Before and after ---- */
+
+static void encrypt_key(void) {
+    FILE *in = fopen(private_key, "r");
+    FILE *out = fopen(encrypted_key, "w");
+    static unsigned char word[] = "secret";
+    EVP_PKEY *key = PEM_read_PrivateKey(in, NULL, NULL, NULL);
+    PEM_write_PrivateKey(out, key, EVP_aes_128_cbc(), word, 6, NULL, NULL);
+    EVP_PKEY_free(key);
+    fclose(in);
+    fclose(out);
+}
+
+static int make_files(void **state) {
+    struct string why = {0};
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    for (int i = 0; i < 8; i++)
+        snprintf(files[i], sizeof files[i], "%s/%d", folder, i);
+    assert_true(tls_make_self_signed(certificate, private_key, &why));
+    assert_true(tls_make_self_signed(other_certificate, other_key, &why));
+    encrypt_key();
+    FILE *out = fopen(rubbish, "w");
+    fputs("-----BEGIN RUBBISH-----\n", out);
+    fclose(out);
+    return 0;
+}
+
+static int remove_files(void **state) {
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        unlink(files[i]);
+    return rmdir(folder);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_tls_1_2_and_1_3_are_spoken),
+        TEST(test_what_is_weak_is_not),
+        TEST(test_the_group_is_one_of_ours),
+        TEST(test_http_1_1_is_negotiated),
+        TEST(test_no_session_can_be_resumed),
+        TEST(test_our_own_certificate_is_good_for_localhost),
+        TEST(test_a_client_does_not_trust_what_it_was_not_given),
+        TEST(test_plain_http_is_closed_without_harm),
+        TEST(test_a_client_may_leave_anywhere_in_the_handshake),
+        TEST(test_a_handshake_that_does_not_end_is_cut),
+        TEST(test_an_end_without_goodbye_is_an_end),
+        cmocka_unit_test(test_what_is_wrong_with_a_file_is_said_with_its_name),
+        cmocka_unit_test(test_a_private_key_is_for_its_owner_only),
+    };
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
