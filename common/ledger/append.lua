@@ -2,13 +2,13 @@
 -- append: events stand in the stream and their ids are remembered, or they were seen before;
 -- what is for the pen stands in the pen. The only way in.
 -- KEYS events about pen spool, then for each item: seen endpoint (of one for the pen: pen endpoint)
--- ARGV spool after again spool_kept_ms, then for each item ITEM of:
+-- ARGV spool after spool_kept_ms, then for each item ITEM of:
 --   kind sequence window_ms id type endpoint account created received trace body
 -- (for the pen: id is the reason, type the signature). `spool` is empty for what comes from none.
 -- Returns {follows, last, results}, a result being {"stored" | "duplicate", id}.
 local ITEM = 11
 local events, about, pen, spool_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local spool, after, again = ARGV[1], ARGV[2], ARGV[3] == '1'
+local spool, after, spool_kept_ms = ARGV[1], ARGV[2], ARGV[3]
 
 -- What does not follow is refused: Redis forgot something, or this batch was here before.
 if spool ~= '' then
@@ -24,9 +24,9 @@ local function is_after(id, than)
 end
 
 -- Remembered, but no longer in the stream although nobody trimmed it: a Redis that lost its newest
--- entries may have kept the mark.
+-- entries may have kept the mark. A spool goes back to what was lost, so here it is added again.
 local function was_lost(at)
-  if not again or #redis.call('XRANGE', events, at, at) == 1 then return false end
+  if spool == '' or #redis.call('XRANGE', events, at, at) == 1 then return false end
   return is_after(at, redis.call('HGET', about, 'trimmed_to') or '0-0')
 end
 
@@ -55,7 +55,7 @@ local function keep_in_pen(i, endpoint)
 end
 
 local results, last = {}, after
-for i = 5, #ARGV, ITEM do
+for i = 4, #ARGV, ITEM do
   local key = 5 + 2 * #results
   if ARGV[i] == 'pen' then
     results[#results + 1] = keep_in_pen(i, KEYS[key + 1])
@@ -64,5 +64,5 @@ for i = 5, #ARGV, ITEM do
   end
   last = ARGV[i + 1]
 end
-if spool ~= '' then redis.call('SET', spool_key, last, 'PX', ARGV[4]) end
+if spool ~= '' then redis.call('SET', spool_key, last, 'PX', spool_kept_ms) end
 return {1, last, results}

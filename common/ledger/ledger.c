@@ -154,7 +154,6 @@ static void send_batch(struct ledger *ledger, const struct ledger_batch *batch, 
         add_keys(&command, ledger, &batch->items[i]);
     command_text_of(&command, batch->spool);
     command_number(&command, (int64_t)batch->after);
-    command_number(&command, batch->again);
     command_number(&command, SPOOL_KEPT_MS);
     for (size_t i = 0; i < batch->count; i++)
         add_item(&command, &batch->items[i]);
@@ -204,7 +203,9 @@ static void on_batched(void *arg, enum redis_outcome outcome, const struct redis
     struct batch_op *batch = arg;
     struct ledger_batched batched = {.outcome = ledger_outcome_of(outcome)};
     if (outcome == REDIS_REFUSED)
-        log_error("redis refused a batch error=%.*s", TEXT_ARG(reply->text));
+        batched.trouble = reply->text;
+    else if (outcome != REDIS_REPLIED)
+        batched.trouble = ledger_trouble(batch->op.ledger);
     if (outcome == REDIS_REPLIED) {
         const struct redis_value *results = redis_item(reply, 2);
         batched.follows = redis_integer(redis_item(reply, 0)) != 0;

@@ -59,13 +59,12 @@ void ledger_append(struct ledger *, const struct ledger_item *, int64_t deadline
 
 /* A batch of a spool's records. It names the last record that the ledger is
  * thought to have; where that is wrong nothing is appended, and the answer says
- * what it has. */
+ * what it has. What is remembered, but stands in the stream no longer though
+ * nobody trimmed it, is added again. */
 enum { LEDGER_BATCH_ITEMS = 64, LEDGER_BATCH_BYTES = 1 << 20 }; /* a longer item goes alone */
 struct ledger_batch {
     const char *spool;
     uint64_t after;
-    bool again; /* the ledger has forgotten some of these: what is remembered, but stands in the
-                   stream no longer, is added again */
     const struct ledger_item *items; /* borrowed until the call returns */
     size_t count;
     int64_t deadline_ms;
@@ -75,6 +74,7 @@ struct ledger_batched {
     bool follows;
     uint64_t last; /* with DONE: the number of the last record that the ledger has */
     size_t stored, duplicate;
+    struct text trouble; /* without DONE: in Redis' words; until the callback returns */
 };
 typedef void ledger_batch_fn(void *arg, const struct ledger_batched *);
 void ledger_append_batch(struct ledger *, const struct ledger_batch *, ledger_batch_fn *,
