@@ -109,7 +109,7 @@ static void on_look_due(void *arg) {
 
 /* ---- Batches ---- */
 
-static struct ledger_item item_of(const struct record *record) {
+struct ledger_item drain_item(const struct record *record) {
     return (struct ledger_item){
         .sequence = record->sequence,
         .event =
@@ -166,7 +166,7 @@ static bool send_batch(struct drain *drain) {
     if (count <= 0)
         return false;
     for (int i = 0; i < count; i++)
-        items[i] = item_of(&records[i]);
+        items[i] = drain_item(&records[i]);
     uint64_t after = drain->sent;
     drain->sent = records[count - 1].sequence;
     drain->batches++;
@@ -234,6 +234,6 @@ struct spool *drain_spool(const struct drain *drain) {
 }
 
 bool drain_is_empty(const struct drain *drain) {
-    return drain->state == DRAIN_FLOWING && drain->batches == 0 &&
+    return drain->state == DRAIN_FLOWING && drain->batches == 0 && !drain->looking &&
            drain->confirmed >= spool_last(drain->spool);
 }

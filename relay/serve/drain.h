@@ -17,5 +17,9 @@ void drain_destroy(struct drain *); /* only after the ledger, so that none of it
 void drain_wake(struct drain *);  /* there may be something to read */
 void drain_again(struct drain *); /* Redis is back: ask before going on */
 
+/* A record as the ledger is told of it; texts are the record's. */
+struct ledger_item drain_item(const struct record *);
+
 struct spool *drain_spool(const struct drain *);
-bool drain_is_empty(const struct drain *); /* the ledger has all that was synced */
+/* The ledger has all that was synced, and is asked nothing: it may be destroyed. */
+bool drain_is_empty(const struct drain *);

@@ -21,7 +21,20 @@ struct spools {
     struct metric *resyncs;
 };
 
-enum { DEPTH, DEPTH_BYTES, OLDEST, BYTES, WRITABLE, SYNCS, SYNC_SECONDS, DAMAGED, DAMAGED_BYTES, FAILURES, LEFT, FIGURES };
+enum {
+    DEPTH,
+    DEPTH_BYTES,
+    OLDEST,
+    BYTES,
+    WRITABLE,
+    SYNCS,
+    SYNC_SECONDS,
+    DAMAGED,
+    DAMAGED_BYTES,
+    FAILURES,
+    LEFT,
+    FIGURES
+};
 
 static const struct metric_family families[FIGURES] = {
     [DEPTH] = {"kula_relay_spool_undrained_records", METRIC_GAUGE,
@@ -77,8 +90,7 @@ static struct spool_options options_of(struct spools *spools) {
 }
 
 static void add_drain(struct spools *spools, struct spool *spool) {
-    spools->drains =
-        memory_resize(spools->drains, (spools->count + 1) * sizeof(struct drain *));
+    spools->drains = memory_resize(spools->drains, (spools->count + 1) * sizeof(struct drain *));
     spools->drains[spools->count++] =
         drain_create(spools->needs.loop, spools->needs.ledger, spool, spools->resyncs);
 }
@@ -93,7 +105,8 @@ static bool adopt(struct spools *spools, struct string *why) {
     return count >= 0;
 }
 
-/* A folder that cannot be written is no reason to turn deliveries away: it is said, and tried again. */
+/* A folder that cannot be written is no reason to turn deliveries away: it is said, and tried
+ * again. */
 static void make_writing(struct spools *spools) {
     struct spool_options options = options_of(spools);
     struct string why = {0};
