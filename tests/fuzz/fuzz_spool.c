@@ -14,12 +14,14 @@
 #include "base/memory.h"
 #include "disk_sim.h"
 #include "net/loop.h"
+#include "spool/segment.h"
 #include "spool/spool.h"
 
 enum { SEGMENT_BYTES = 2048, RECORDS = 9, BATCH = 4, READS_MOST = 100000, FILE_MOST = 1 << 16 };
 
 static struct loop *loop;
 static struct disk_sim *model; /* the undamaged spool */
+static uint64_t model_id;
 static char **paths;
 static size_t path_count;
 
@@ -74,6 +76,7 @@ static void make_model(void) {
     loop = loop_create();
     struct spool *spool = spool_create(loop, &options, &why);
     assert(spool);
+    model_id = strtoull(spool_id(spool), NULL, 16);
     fill(spool);
     model = disk_sim_copy(sim); /* as a process leaves it that is killed */
     path_count = disk_sim_files(model, &paths);
@@ -164,7 +167,7 @@ static void write_into(struct disk_sim *sim, const char *path, size_t at, struct
 /* A record with a right checksum, wherever, of whatever number, in whatever segment. */
 static void write_record(struct disk_sim *sim, const char *path, struct input *input) {
     size_t at = take_size(input) / RECORD_ALIGN * RECORD_ALIGN;
-    uint64_t segment = take(input);
+    uint64_t segment = segment_key(model_id, take(input) % 5);
     struct record record = {.kind = RECORD_EVENT, .received_ms = 1764000000000};
     record.sequence = take(input) % 2 ? UINT64_MAX - take(input) : take(input);
     record.id = take_text(input, take(input) % 20);
