@@ -33,7 +33,8 @@ DRAIN_LEAST = 10.0
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=300, help="how long Redis is away (300)")
     parser.add_argument("--before", type=float, default=60, help="how long it is up before that (60)")
     parser.add_argument("--rate", type=float, default=200, help="deliveries a second (200)")

@@ -16,7 +16,8 @@ Sight = collections.namedtuple("Sight", "at port")
 
 
 class Event:
-    __slots__ = ("id", "type", "digest", "forged", "attempts", "sent_at", "accepted_at", "seen", "ended")
+    __slots__ = ("id", "type", "digest", "forged", "attempts", "sent_at", "accepted_at", "seen",
+                 "ended")
 
     def __init__(self, event_id, event_type, digest, forged):
         self.id, self.type, self.digest, self.forged = event_id, event_type, digest, forged
@@ -52,8 +53,9 @@ class Books:
         self.refusals = collections.Counter()
         self.answers = collections.Counter()
         self.troubles = []
-        self.cuts = collections.defaultdict(list)  # (service, port) -> [(when, event under way or last)]
+        self.cuts = collections.defaultdict(list)  # (service, port) -> [(when, the last event)]
         self._last = {}         # (service, port) -> the event that came over it last
+        self._cut_now = set()   # (service, port) of connections that have been cut
         self.accepted_count = self.attempts = self.failed_by_service = 0
         self.wrong = []         # what must not happen and was seen at once
 
@@ -91,13 +93,20 @@ class Books:
         if digest(body) != event.digest or event.type != event_type:
             self.wrong.append(f"{service} saw {event_id} altered")
         if not self.wants[service](event.type):
-            self.wrong.append(f"{service} saw {event_id} of type {event.type}, which it does not want")
+            self.wrong.append(f"{service} saw {event_id}, {event.type}, which it does not want")
         event.seen.setdefault(service, []).append(Sight(at, port))
         self._last[service, port] = event_id
+        if (service, port) in self._cut_now:  # it was still on its way through the kernel
+            self.cuts[service, port].append((at, event_id))
+
+    def connected(self, service, port):
+        self._cut_now.discard((service, port))
+        self._last.pop((service, port), None)
 
     def cut(self, service, port, at):
         """We ended this connection: of all that came over it, only the last can lack its answer."""
         self.cuts[service, port].append((at, self._last.get((service, port))))
+        self._cut_now.add((service, port))
 
     # What we did to them.
 
@@ -150,7 +159,8 @@ class Books:
 
     def near(self, event):
         """What was going on while this event came in, for people."""
-        return [one.kind for one in self.troubles if one.overlaps(event.sent_at - 2, event.sent_at + 5)]
+        return [one.kind for one in self.troubles
+                if one.overlaps(event.sent_at - 2, event.sent_at + 5)]
 
     def drains(self, kind):
         """How long after each such trouble the last event accepted until its end was delivered."""
@@ -159,7 +169,8 @@ class Books:
         times = [at for at, _ in events]
         found = []
         for one in (one for one in self.troubles if one.kind == kind):
-            during = events[bisect.bisect_left(times, one.at - 10):bisect.bisect_right(times, one.until)]
+            during = events[bisect.bisect_left(times, one.at - 10):
+                            bisect.bisect_right(times, one.until)]
             if during:
                 found.append(max(0.0, max(last for _, last in during) - one.until))
         return found
@@ -181,7 +192,8 @@ class Books:
         for why, count in sorted(self.refusals.items()):
             yield f"  {why}", count
         for service in self.wants:
-            sights = [event.seen[service] for event in self.events.values() if service in event.seen]
+            sights = [event.seen[service] for event in self.events.values()
+                      if service in event.seen]
             yield f"delivered to {service}", len(sights)
             yield "  seen again", sum(len(each) - 1 for each in sights)
             yield "  never answered 2xx to Kula", sum(

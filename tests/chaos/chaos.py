@@ -46,7 +46,8 @@ from wires import Loop  # noqa: E402
 SERVICES = {"crm": ["application.*", "candidate.*", "!application.updated"],
             "search": ["*", "!offer.*", "!candidate.updated"]}
 WANTS = {
-    "crm": lambda kind: kind.split(".")[0] in ("application", "candidate") and kind != "application.updated",
+    "crm": lambda kind: (kind.split(".")[0] in ("application", "candidate")
+                         and kind != "application.updated"),
     "search": lambda kind: kind.split(".")[0] != "offer" and kind != "candidate.updated",
 }
 WINDOW = 16
@@ -55,14 +56,17 @@ SHOWN = 10
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("seconds", nargs="?", type=float, default=60)
     parser.add_argument("--seed", type=int, help="that of a run that is to be repeated")
     parser.add_argument("--rate", type=float, default=200, help="events a second (200)")
     parser.add_argument("--kill-every", type=float, default=2, metavar="S", help="on average (2)")
     parser.add_argument("--durability", choices=("spool", "ledger"), default="spool")
-    parser.add_argument("--forget", action="store_true", help="Redis loses its data at half of its kills")
-    parser.add_argument("--failover", action="store_true", help="Redis fails over to a lagging replica instead")
+    parser.add_argument("--forget", action="store_true",
+                        help="Redis loses its data at half of its kills")
+    parser.add_argument("--failover", action="store_true",
+                        help="Redis fails over to a lagging replica instead")
     parser.add_argument("--keep", action="store_true", help="keep the folder in any case")
     asked = parser.parse_args()
     if asked.forget and asked.failover:
@@ -179,7 +183,7 @@ def chaos(asked, house, books, net):
                 rng=random.Random(f"{asked.seed} load"), ca_file=certificate()[0])
     sending = net.begin(load.run())
     try:
-        Troubles(house, books, net, random.Random(f"{asked.seed} troubles"), asked).run(
+        Troubles(house, books, net, asked).run(
             asked.seconds, Progress(books, load, sending))
         ends = list(run_out(house, books, load))
     finally:

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import random
 import signal
 import threading
 import time
@@ -12,15 +13,21 @@ OTHERS = {"pause serve": 1, "pause forward": 1, "pause redis": 2, "cut kula": 2,
           "fill disk": 2, "slow disk": 2}
 
 
+def draw(rng, weights):
+    return rng.choices(list(weights), list(weights.values()))[0]
+
+
 class Troubles:
     """`run` makes trouble for some seconds, then undoes all of it."""
 
-    def __init__(self, house, books, net, rng, asked):
+    def __init__(self, house, books, net, asked):
         self.house = house
         self.books = books
         self.net = net
-        self.rng = rng
         self.asked = asked
+        # One for each time-line, so that what one of them draws does not depend on the other.
+        self.kills = random.Random(f"{asked.seed} kills")
+        self.rest = random.Random(f"{asked.seed} rest")
         self.others = {name: weight for name, weight in OTHERS.items() if self._possible(name)}
         self._plan = []  # heap of (when, order, what to do)
         self._order = itertools.count()
@@ -35,10 +42,10 @@ class Troubles:
     def run(self, seconds, tick):
         end = time.monotonic() + seconds
         every = self.asked.kill_every
-        self._later(self.rng.uniform(0.5, 1.5) * every, lambda: self._again(self._kill, every, end))
-        self._later(self.rng.uniform(0.5, 1.5) * every, lambda: self._again(self._other, every, end))
+        self._again(self._kill, self.kills, every, time.monotonic(), end)
+        self._again(self._other, self.rest, every, time.monotonic(), end)
         if self.asked.forget:
-            self._later(3, lambda: self._again(self._copy, 5, end))
+            self._again(self._copy, random.Random(f"{self.asked.seed} copies"), 5, time.monotonic(), end)
         while time.monotonic() < end or self._plan:
             over = time.monotonic() >= end  # what is planned by now only undoes
             while self._plan and (over or self._plan[0][0] <= time.monotonic()):
@@ -50,16 +57,18 @@ class Troubles:
     def _later(self, delay_s, do):
         heapq.heappush(self._plan, (time.monotonic() + delay_s, next(self._order), do))
 
-    def _again(self, what, every, end):
-        if time.monotonic() >= end:
+    def _again(self, what, rng, every, after, end):
+        """Does it some time after `after`, and so on; late ones do not move those behind them."""
+        at = after + rng.uniform(0.5, 1.5) * every
+        if at >= end:
             return
-        what()
-        delay_s = self.rng.uniform(0.5, 1.5) * every
-        if time.monotonic() + delay_s < end:
-            self._later(delay_s, lambda: self._again(what, every, end))
 
-    def _draw(self, weights):
-        return self.rng.choices(list(weights), list(weights.values()))[0]
+        def do():
+            if time.monotonic() < end:
+                what(rng)
+                self._again(what, rng, every, at, end)
+
+        heapq.heappush(self._plan, (at, next(self._order), do))
 
     def _alive(self):
         """Nobody may end who was not killed by us."""
@@ -71,10 +80,11 @@ class Troubles:
 
     # Kills.
 
-    def _kill(self):
-        name, down_s = self._draw(KILLS), self.rng.choice((0, 0.1, 0.5, 1, 3))
-        forgets, everything = self.rng.random() < 0.5, self.rng.random() < 0.5
-        lag_s = self.rng.uniform(0.2, 2)
+    def _kill(self, rng):
+        # All is drawn before anything is looked at: the same seed draws the same.
+        name, down_s = draw(rng, KILLS), rng.choice((0, 0.1, 0.5, 1, 3))
+        forgets, everything = rng.random() < 0.5, rng.random() < 0.5
+        lag_s = rng.uniform(0.2, 2)
         if name in self._down or name in self._busy:
             return
         if name == "redis" and self.asked.failover:
@@ -101,7 +111,7 @@ class Troubles:
         self._down.discard(name)
         trouble.until = time.monotonic()
 
-    def _copy(self):
+    def _copy(self, _):
         if "redis" not in self._down:
             self.house.redis.copy()
 
@@ -127,9 +137,9 @@ class Troubles:
 
     # Everything else.
 
-    def _other(self):
-        what, long_s = self._draw(self.others), self.rng.choice((0.2, 0.5, 1, 2, 2, 4, 11))
-        seed, ms = self.rng.getrandbits(32), self.rng.choice((20, 200, 2000))
+    def _other(self, rng):
+        what, long_s = draw(rng, self.others), rng.choice((0.2, 0.5, 1, 2, 2, 4, 11))
+        seed, ms = rng.getrandbits(32), rng.choice((20, 200, 2000))
         word, name = what.split(" ")
         if word == "pause":
             self._freeze(name, long_s)

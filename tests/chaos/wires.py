@@ -57,6 +57,7 @@ class _Request(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport = transport
         self.port = transport.get_extra_info("peername")[1]
+        self.sink.books.connected(self.sink.name, self.port)
 
     def data_received(self, data):
         self.buffer += data
