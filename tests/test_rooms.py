@@ -33,6 +33,7 @@ LIBRARIES = {
     "libcurl": (re.compile(r"curl/"), "net"),
     "yajl": (re.compile(r"yajl/"), "base"),
     "libyaml": (re.compile(r"yaml\.h"), "base"),
+    "isa-l": (re.compile(r"isa-l(\.h|/)"), "spool"),
 }
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)

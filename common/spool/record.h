@@ -36,7 +36,6 @@ enum record_found {
 };
 /* Texts point into `from`. *bytes is how far the next one is: behind a damaged record whose head
  * is whole, its end; else the next place where a head may stand. */
-enum record_found record_decode(struct text from, uint64_t segment, struct record *,
-                                size_t *bytes);
+enum record_found record_decode(struct text from, uint64_t segment, struct record *, size_t *bytes);
 /* Whether a whole head is here, of a record so long that it may reach beyond `from`. */
 bool record_measure(struct text from, uint64_t segment, size_t *bytes);

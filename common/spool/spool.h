@@ -21,12 +21,12 @@ struct spool;
 struct disk;
 
 struct spool_options {
-    const char *directory;     /* holds one sub-folder a spool */
-    int64_t max_bytes;         /* of all segments of this spool */
-    int64_t keep_ms;           /* segments younger than this stay, drained or not */
-    int64_t least_free_bytes;  /* left on the file system; 0: 64 MiB */
-    int64_t segment_bytes;     /* 0: 16 MiB; a longer record gets a segment of its own size */
-    const struct disk *disk;   /* NULL: the real one */
+    const char *directory;    /* holds one sub-folder a spool */
+    int64_t max_bytes;        /* of all segments of this spool */
+    int64_t keep_ms;          /* segments younger than this stay, drained or not */
+    int64_t least_free_bytes; /* left on the file system; 0: 64 MiB */
+    int64_t segment_bytes;    /* 0: 16 MiB; a longer record gets a segment of its own size */
+    const struct disk *disk;  /* NULL: the real one */
     /* Something to read has come: synced, or found. May be NULL. */
     loop_fn *on_readable;
     /* It can write again, or cannot any more (spool_trouble says why). May be NULL. */
@@ -40,7 +40,8 @@ struct spool *spool_create(struct loop *, const struct spool_options *, struct s
 
 /* Locks and opens those that nobody holds, for reading only. How many; they are
  * in *adopted (free the array, destroy each). -1 with a sentence where one cannot
- * be read: a read error is not an empty spool; or where one has a version that this program does not know. */
+ * be read: a read error is not an empty spool; or where one has a version that this program does
+ * not know. */
 int spool_adopt(struct loop *, const struct spool_options *, struct spool ***adopted,
                 struct string *why);
 /* Stops the thread after what it was handed; callbacks of puts still open come
