@@ -323,7 +323,8 @@ int spool_main(int argc, char **argv) {
             "and for a while longer. Each start of serve makes a spool of its own.\n"
             "  status  one screen: what waits for Redis, and what was left behind\n"
             "  list    a line for each spool\n"
-            "  verify  checks every record; exit 1 where something is damaged\n"
+            "  verify  checks every record; exit 1 where something is damaged. A copy of what\n"
+            "          serve found damaged stands beside it, as damaged-SEGMENT-OFFSET\n"
             "All of them only read, also while serve runs, and need no Redis. What is drained\n"
             "is told by the last checkpoint, which lags behind a little.",
         .example = "kula-relay spool status",
