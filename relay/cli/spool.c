@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/values.h"
 #include "cli/commands.h"
 #include "cli/view.h"
 
@@ -174,7 +175,7 @@ static void print_total(const struct look *look) {
     view_size(total.bytes, &line);
     if (look->most_bytes) {
         string_add_of(&line, " (of at most ");
-        view_size(look->most_bytes, &line);
+        values_format_size(look->most_bytes, &line);
         string_add_of(&line, " each)");
     }
     if (left >= 0) {
