@@ -224,6 +224,9 @@ void spool_destroy(struct spool *spool) {
     writer_stop(spool->writer);
     end_open_puts(spool);
     writer_destroy(spool->writer);
+    /* Nothing was ever put: nobody need find it. Where that fails, the next start does. */
+    if (!spool->adopted && !spool->given)
+        folder_remove(&spool->folder, spool->disk, spool->directory);
     reader_finish(spool);
     struct segment *segment;
     while ((segment = TAILQ_FIRST(&spool->segments))) {
