@@ -12,8 +12,9 @@ cut, and the spool's disk is full, slow or broken. Then all is let run out, and
  - whatever a service saw twice must be explained by what we did.
 
 With --forget, Redis comes back from some kills with nothing, or with what an old copy had;
-with --failover, each kill of Redis is a failover to a replica that lags. With `--durability
-ledger` these two show what Redis alone loses. A seed gives the same troubles at the same
+with --failover, each kill of Redis is a failover to a replica that lags; the disk is then never
+more than slow, since nothing is promised where both fail. With `--durability ledger` these two
+show what Redis alone loses. A seed gives the same troubles at the same
 times again; what is under way at those moments is the machine's choice.
 
 Exit 0 where all of it holds, 1 where not: then the folder is kept, and the way of what is

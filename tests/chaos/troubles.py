@@ -25,6 +25,9 @@ class Troubles:
         self.books = books
         self.net = net
         self.asked = asked
+        # What is accepted while the disk cannot be written is only as durable as Redis: a loss of
+        # both is beyond the promise.
+        self._forgets = asked.forget or asked.failover
         # One for each time-line, so that what one of them draws does not depend on the other.
         self.kills = random.Random(f"{asked.seed} kills")
         self.rest = random.Random(f"{asked.seed} rest")
@@ -37,7 +40,9 @@ class Troubles:
         self._pause = threading.Event()  # never set: to wait a moment
 
     def _possible(self, name):
-        return {"fill disk": self.house.own_disk, "slow disk": bool(self.house.disk_orders)}.get(name, True)
+        if name == "fill disk":
+            return self.house.own_disk and not self._forgets
+        return name != "slow disk" or bool(self.house.disk_orders)
 
     def run(self, seconds, tick):
         end = time.monotonic() + seconds
@@ -153,7 +158,7 @@ class Troubles:
             if word == "fill":
                 self.house.disk_size(seed % (48 << 20))
             else:
-                self.house.order_disk("fail" if seed % 4 == 0 else f"sleep {ms}")
+                self.house.order_disk("fail" if seed % 4 == 0 and not self._forgets else f"sleep {ms}")
             self._later(min(long_s, 4), lambda: self._disk_well(trouble))
 
     def _disk_well(self, trouble):
