@@ -40,7 +40,8 @@ struct damage {
 static bool lies_in(struct scene *scene, const char *mark, size_t *file, size_t *at) {
     for (*file = 0; *file < scene->path_count; ++*file) {
         struct text content = disk_sim_content(scene->house.sim, scene->paths[*file]);
-        const char *found = memmem(content.data, content.size, mark, strlen(mark));
+        const char *found =
+            content.size ? memmem(content.data, content.size, mark, strlen(mark)) : NULL;
         if (!found)
             continue;
         *at = (size_t)(found - content.data);
@@ -187,9 +188,10 @@ static void judge(const struct scene *scene, const struct damage *damage, const 
     }
 }
 
-/* Twice: what was found the first time must not stop the second start. */
+/* Now and then twice: what the first start made of it must not stop the second. */
 static void adopt_and_judge(struct scene *scene, const struct damage *damage) {
-    for (int i = 0; i < 2; i++) {
+    int starts = damage->start % 16 == 0 ? 2 : 1;
+    for (int i = 0; i < starts; i++) {
         bool read[SPOOL_HOUSE_PUTS] = {false};
         silence(scene);
         int64_t reported = adopt_and_read(scene, read);
@@ -241,11 +243,21 @@ static void test_the_scene_is_whole(void **state) {
     assert_int_equal(adopt_and_read(scene, read), 0);
 }
 
+/* Where a file holds no record, one unused byte is as good as the next. */
+static bool is_worth_it(const struct scene *scene, size_t file, struct text content, size_t at) {
+    for (size_t i = 0; i < scene->record_count; i++)
+        if (scene->places[i].file == file)
+            return true;
+    return content.data[at] || at % 13 == 0;
+}
+
 static void flip_each_byte(struct scene *scene, size_t file) {
     struct text content = whole_file(scene, file);
     char *copy = memory_copy(content.data, content.size);
     for (size_t at = 0; at < content.size; at++) {
         struct damage damage = {file, at, at + 1};
+        if (!is_worth_it(scene, file, content, at))
+            continue;
         /* One bit, another one at each byte; now and then all of them. */
         char mask = (char)(at % 9 == 8 ? 0xff : 1 << at % 9);
         copy[at] = (char)(copy[at] ^ mask);
@@ -267,6 +279,8 @@ static void test_a_file_cut_short_costs_only_what_was_cut_off(void **state) {
         struct text content = whole_file(scene, file);
         for (size_t size = 0; size < content.size; size++) {
             struct damage damage = {file, size, content.size};
+            if (!is_worth_it(scene, file, content, size))
+                continue;
             damage_file(scene, &damage, text_slice(content.data, size));
         }
     }

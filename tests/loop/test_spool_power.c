@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 8, BOUNDARIES_LEAST = 20, BOUNDARIES_MOST = 1000 };
+enum { ROUNDS = 16, BOUNDARIES_LEAST = 20, BOUNDARIES_MOST = 1000 };
 
 static const int64_t FOREVER_MS = INT64_C(100) * 365 * 24 * 3600 * 1000;
 
