@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 
+enum { AHEAD = 2 };
+
 int64_t retention_bytes(const struct spool *spool) {
     int64_t bytes = 0;
     const struct segment *segment;
@@ -21,10 +23,12 @@ static bool has_to_stay(const struct spool *spool, const struct segment *segment
     return segment->newest_ms > keep_since_ms || segment->newest_ms >= spool->hold_since_ms;
 }
 
-/* No room for one more: then what is only kept makes room for what is owed. */
+/* Too little room for what is to come: then what is only kept makes room for what will be owed. One
+ * segment is made ready ahead of the one that is written; the other is for what is put before this
+ * is seen. */
 static bool is_full(const struct spool *spool) {
     return !spool->adopted &&
-           retention_bytes(spool) + spool->options.segment_bytes > spool->options.max_bytes;
+           retention_bytes(spool) + AHEAD * spool->options.segment_bytes > spool->options.max_bytes;
 }
 
 static bool may_go(const struct spool *spool, const struct segment *segment) {

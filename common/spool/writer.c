@@ -50,6 +50,7 @@ struct writer {
     struct checkpoint checkpoint;
     uint64_t last; /* synced */
     bool broken;
+    bool wrote; /* its last task was a batch: now it is a chore's turn, so that none starves */
     int64_t batch_at_ms, mend_at_ms, prepare_at_ms, tidy_at_ms, space_at_ms; /* not before */
 };
 
@@ -134,6 +135,81 @@ void writer_retire(struct writer *writer, const struct segment *segment) {
     pthread_mutex_lock(&writer->mutex);
     STAILQ_INSERT_TAIL(&writer->retired, retired, retired);
     hand_over(writer);
+}
+
+/* ---------------------------------------------------------------- the checkpoint, and what may go
+ */
+
+static void trouble(struct writer *writer, const struct string *why) {
+    writer->tidy_at_ms = clock_steady_ms() + AGAIN_MS;
+    tell(writer, news_of(NEWS_TROUBLE, why));
+}
+
+/* With all that is to be removed in it, so that one sync will do. */
+static bool write_checkpoint(struct writer *writer) {
+    struct checkpoint next = writer->checkpoint;
+    struct retired *retired;
+    pthread_mutex_lock(&writer->mutex);
+    writer->checkpoint_wanted = false;
+    next.drained = writer->drained;
+    STAILQ_FOREACH(retired, &writer->retired, retired) {
+        if (retired->last > next.removed)
+            next.removed = retired->last;
+    }
+    pthread_mutex_unlock(&writer->mutex);
+    if (writer->last > next.last)
+        next.last = writer->last;
+    if (writer->shelf.current.used)
+        next.newest = writer->shelf.current.number;
+    if (memcmp(&next, &writer->checkpoint, sizeof next) == 0)
+        return true;
+    const struct writer_options *options = &writer->options;
+    if (checkpoint_write(options->disk, options->folder, options->spool, &next) < 0) {
+        struct string why = {0};
+        string_addf(&why, "cannot write %s/checkpoint: %s", options->folder, strerror(errno));
+        trouble(writer, &why);
+        string_finish(&why);
+        return false;
+    }
+    writer->checkpoint = next;
+    return true;
+}
+
+static struct retired *first_retired(struct writer *writer) {
+    pthread_mutex_lock(&writer->mutex);
+    struct retired *retired = STAILQ_FIRST(&writer->retired);
+    pthread_mutex_unlock(&writer->mutex);
+    return retired;
+}
+
+/* Only after the checkpoint: a segment that is gone and that nobody said might go is an alarm. */
+static bool retire_first(struct writer *writer) {
+    struct retired *retired = first_retired(writer);
+    struct string why = {0};
+    if (retired->last > writer->checkpoint.removed && !write_checkpoint(writer))
+        return false;
+    bool good = shelf_retire(&writer->shelf, retired->number, retired->bytes, retired->again, &why);
+    if (good) {
+        pthread_mutex_lock(&writer->mutex);
+        STAILQ_REMOVE_HEAD(&writer->retired, retired);
+        pthread_mutex_unlock(&writer->mutex);
+        free(retired);
+        writer->prepare_at_ms = writer->mend_at_ms = 0; /* there may be room now */
+    } else {
+        trouble(writer, &why);
+    }
+    string_finish(&why);
+    return good;
+}
+
+static void retire(struct writer *writer) {
+    retire_first(writer);
+}
+
+/* One that is on its way out comes back quicker than a new one is made. */
+static void use_retired(struct writer *writer) {
+    while (!shelf_is_ready(&writer->shelf) && first_retired(writer) && retire_first(writer))
+        continue;
 }
 
 /* ---------------------------------------------------------------- batches */
@@ -236,36 +312,39 @@ static bool has_free_space(struct writer *writer, struct string *why) {
     int64_t now_ms = clock_steady_ms();
     if (now_ms < writer->space_at_ms)
         return true;
+    if (!shelf_has_free_space(&writer->shelf, 0, why))
+        return false;
     writer->space_at_ms = now_ms + AGAIN_MS;
-    return shelf_has_free_space(&writer->shelf, 0, why);
+    return true;
+}
+
+static bool find_place(struct writer *writer, int64_t bytes, struct string *why) {
+    if (!has_free_space(writer, why))
+        return false;
+    if (shelf_takes(&writer->shelf, bytes))
+        return true;
+    use_retired(writer);
+    return shelf_turn(&writer->shelf, bytes, why);
 }
 
 static void write_puts(struct writer *writer) {
     struct string why = {0};
     struct put *put = first_put(writer);
-    bool good = has_free_space(writer, &why);
-    if (good && !shelf_takes(&writer->shelf, (int64_t)put->bytes) &&
-        !shelf_turn(&writer->shelf, (int64_t)put->bytes, &why)) {
-        good = false;
-        if (SEGMENT_HEADER + (int64_t)put->bytes > writer->options.segment_bytes &&
-            shelf_is_ready(&writer->shelf)) {
-            refuse_one(writer, put);
-            good = true;
-            put = NULL;
-        }
-    }
-    if (!good)
-        break_off(writer, &why);
-    string_finish(&why);
-    if (!good || !put)
-        return;
     struct put_queue batch;
-    int64_t bytes;
-    take_batch(writer, &batch, &bytes);
-    write_somewhere(writer, &batch, bytes);
+    int64_t bytes = (int64_t)put->bytes;
+    bool is_long = SEGMENT_HEADER + bytes > writer->options.segment_bytes;
+    if (find_place(writer, bytes, &why)) {
+        take_batch(writer, &batch, &bytes);
+        write_somewhere(writer, &batch, bytes);
+    } else if (is_long && shelf_is_ready(&writer->shelf)) {
+        refuse_one(writer, put);
+    } else {
+        break_off(writer, &why);
+    }
+    string_finish(&why);
 }
 
-/* ---------------------------------------------------------------- what it does between batches */
+/* ---------------------------------------------------------------- between batches */
 
 /* A new segment that can be filled and synced is the proof that the disk works again. */
 static void mend(struct writer *writer) {
@@ -291,72 +370,12 @@ static void prepare(struct writer *writer) {
     string_finish(&why);
 }
 
-static void trouble(struct writer *writer, const struct string *why) {
-    writer->tidy_at_ms = clock_steady_ms() + AGAIN_MS;
-    tell(writer, news_of(NEWS_TROUBLE, why));
-}
-
-/* With all that is to be removed in it, so that one sync will do. */
-static bool write_checkpoint(struct writer *writer) {
-    struct checkpoint next = writer->checkpoint;
-    struct retired *retired;
-    pthread_mutex_lock(&writer->mutex);
-    writer->checkpoint_wanted = false;
-    next.drained = writer->drained;
-    STAILQ_FOREACH(retired, &writer->retired, retired) {
-        if (retired->last > next.removed)
-            next.removed = retired->last;
-    }
-    pthread_mutex_unlock(&writer->mutex);
-    if (writer->last > next.last)
-        next.last = writer->last;
-    if (writer->shelf.current.used)
-        next.newest = writer->shelf.current.number;
-    if (memcmp(&next, &writer->checkpoint, sizeof next) == 0)
-        return true;
-    const struct writer_options *options = &writer->options;
-    if (checkpoint_write(options->disk, options->folder, options->spool, &next) < 0) {
-        struct string why = {0};
-        string_addf(&why, "cannot write %s/checkpoint: %s", options->folder, strerror(errno));
-        trouble(writer, &why);
-        string_finish(&why);
-        return false;
-    }
-    writer->checkpoint = next;
-    return true;
-}
-
 static void checkpoint(struct writer *writer) {
     if (write_checkpoint(writer))
         return;
     pthread_mutex_lock(&writer->mutex);
     writer->checkpoint_wanted = true;
     pthread_mutex_unlock(&writer->mutex);
-}
-
-static struct retired *first_retired(struct writer *writer) {
-    pthread_mutex_lock(&writer->mutex);
-    struct retired *retired = STAILQ_FIRST(&writer->retired);
-    pthread_mutex_unlock(&writer->mutex);
-    return retired;
-}
-
-/* Only after the checkpoint: a segment that is gone and that nobody said might go is an alarm. */
-static void retire(struct writer *writer) {
-    struct retired *retired = first_retired(writer);
-    struct string why = {0};
-    if (retired->last > writer->checkpoint.removed && !write_checkpoint(writer))
-        return;
-    if (shelf_retire(&writer->shelf, retired->number, retired->bytes, retired->again, &why)) {
-        pthread_mutex_lock(&writer->mutex);
-        STAILQ_REMOVE_HEAD(&writer->retired, retired);
-        pthread_mutex_unlock(&writer->mutex);
-        free(retired);
-        writer->prepare_at_ms = writer->mend_at_ms = 0; /* there may be room now */
-    } else {
-        trouble(writer, &why);
-    }
-    string_finish(&why);
 }
 
 /* ---------------------------------------------------------------- the thread */
@@ -380,28 +399,39 @@ static bool is_due(int64_t at_ms, int64_t now_ms, int64_t *until_ms) {
     return false;
 }
 
-/* Batches first: somebody waits for them. Under the mutex. */
-static enum task next_task(const struct writer *writer, int64_t now_ms, int64_t *until_ms) {
-    bool is_put = !STAILQ_EMPTY(&writer->puts), is_writer = !writer->options.adopted;
-    *until_ms = INT64_MAX;
-    if (is_put && writer->broken)
-        return TASK_REFUSE;
-    if (is_put && is_due(writer->batch_at_ms, now_ms, until_ms))
-        return TASK_WRITE;
-    if (writer->stopping && !is_put && STAILQ_EMPTY(&writer->retired))
-        return TASK_END;
+/* Under the mutex, as is next_task. */
+static enum task next_chore(const struct writer *writer, int64_t now_ms, int64_t *until_ms) {
     if (!STAILQ_EMPTY(&writer->retired) && is_due(writer->tidy_at_ms, now_ms, until_ms))
         return TASK_RETIRE;
-    if (writer->stopping && !is_put)
-        return TASK_END; /* what cannot be removed now is found by the next start */
+    if (writer->stopping)
+        return TASK_WAIT;
     if (writer->checkpoint_wanted && is_due(writer->tidy_at_ms, now_ms, until_ms))
         return TASK_CHECKPOINT;
-    if (writer->broken && is_due(writer->mend_at_ms, now_ms, until_ms))
-        return TASK_MEND;
-    if (is_writer && !writer->broken && !writer->stopping && !shelf_is_ready(&writer->shelf) &&
+    if (writer->broken)
+        return is_due(writer->mend_at_ms, now_ms, until_ms) ? TASK_MEND : TASK_WAIT;
+    if (!writer->options.adopted && !shelf_is_ready(&writer->shelf) &&
         is_due(writer->prepare_at_ms, now_ms, until_ms))
         return TASK_PREPARE;
     return TASK_WAIT;
+}
+
+/* Batches first: somebody waits for them. But under load there is always one, and without chores
+ * the next segment would have to be made while they wait. */
+static enum task next_task(const struct writer *writer, int64_t now_ms, int64_t *until_ms) {
+    bool is_put = !STAILQ_EMPTY(&writer->puts);
+    *until_ms = INT64_MAX;
+    if (is_put && writer->broken)
+        return TASK_REFUSE;
+    bool batch = is_put && is_due(writer->batch_at_ms, now_ms, until_ms);
+    if (batch && !writer->wrote)
+        return TASK_WRITE;
+    enum task chore = next_chore(writer, now_ms, until_ms);
+    if (chore != TASK_WAIT)
+        return chore;
+    if (batch)
+        return TASK_WRITE;
+    /* What cannot be removed now is found by the next start. */
+    return writer->stopping && !is_put ? TASK_END : TASK_WAIT;
 }
 
 static void wait_for_work(struct writer *writer, int64_t until_ms) {
@@ -430,6 +460,7 @@ static void do_task(struct writer *writer, enum task task) {
         [TASK_CHECKPOINT] = checkpoint, [TASK_MEND] = mend,         [TASK_PREPARE] = prepare,
     };
     tasks[task](writer);
+    writer->wrote = task == TASK_WRITE;
 }
 
 static void *run(void *arg) {
