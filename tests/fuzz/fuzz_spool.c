@@ -232,7 +232,8 @@ static void read_all(struct spool *spool) {
     unsigned reads = 0;
     int count;
     while ((count = spool_read(spool, after, records, BATCH, SEGMENT_BYTES)) > 0) {
-        assert(count <= BATCH && ++reads < READS_MOST);
+        reads++;
+        assert(count <= BATCH && reads < READS_MOST);
         for (int i = 0; i < count; i++) {
             assert(records[i].sequence > after);
             after = records[i].sequence;

@@ -62,7 +62,7 @@ static bool same_texts(const struct record *left, const struct record *right) {
 
 /* Which put this was; fails the test where it is not exactly what was put. */
 static size_t number_of(const struct record *record) {
-    struct paper paper;
+    struct paper paper = {0};
     uint64_t number = 0, bytes = 0;
     assert_true(record->body.size > 10);
     assert_true(text_to_uint(text_slice(record->body.data, 4), SPOOL_HOUSE_PUTS, &number));
@@ -179,7 +179,7 @@ static void on_put(void *arg, enum spool_put outcome) {
 }
 
 static void put_one(struct spool_house *house, size_t bytes) {
-    struct paper paper;
+    struct paper paper = {0};
     assert_true(house->sent_count < SPOOL_HOUSE_PUTS);
     struct sent *sent = &house->sent[house->sent_count];
     sent->house = house;
