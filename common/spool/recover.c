@@ -221,10 +221,8 @@ static bool walk(struct work *work, struct segment *segment, struct segment_walk
     return true;
 }
 
-static void look_for_truncation(struct work *work, const struct file *file, struct segment *segment,
-                                int64_t size) {
+static void look_for_truncation(struct work *work, const struct file *file, int64_t size) {
     struct recovery *recovery = work->recovery;
-    segment->bytes = size;
     if (size >= file->header.bytes)
         return;
     recovery->damaged_bytes += file->header.bytes - size;
@@ -235,20 +233,34 @@ static void look_for_truncation(struct work *work, const struct file *file, stru
               recovery->folder, file->number, size, file->header.bytes - size);
 }
 
-/* How long the file is, found without asking for more than reads. */
+/* How long the file is, found without asking for more than reads. -1 with errno. */
 static int64_t size_of(const struct disk *disk, int file, int64_t expected) {
     char byte;
-    if (expected > 0 && disk->read(disk->arg, file, &byte, 1, expected - 1) == 1)
-        return expected;
+    ssize_t got = expected > 0 ? disk->read(disk->arg, file, &byte, 1, expected - 1) : 0;
     int64_t low = 0, high = expected > 0 ? expected : INT64_C(1) << 40;
-    while (low < high) { /* a byte is there below `low`, and none from `high` on */
+    if (got == 1)
+        return expected;
+    while (got >= 0 && low < high) { /* a byte is there below `low`, and none from `high` on */
         int64_t middle = low + (high - low) / 2;
-        if (disk->read(disk->arg, file, &byte, 1, middle) == 1)
+        got = disk->read(disk->arg, file, &byte, 1, middle);
+        if (got == 1)
             low = middle + 1;
         else
             high = middle;
     }
-    return low;
+    return got < 0 ? -1 : low;
+}
+
+static bool measure(struct work *work, const struct file *file, struct segment *segment,
+                    int opened) {
+    bool begun = file->begun == SEGMENT_BEGUN;
+    int64_t size = size_of(work->recovery->disk, opened, begun ? file->header.bytes : 0);
+    if (size < 0)
+        return false;
+    segment->bytes = size;
+    if (begun)
+        look_for_truncation(work, file, size);
+    return true;
 }
 
 static bool read_segment(struct work *work, const struct file *file, struct segment *segment,
@@ -259,10 +271,11 @@ static bool read_segment(struct work *work, const struct file *file, struct segm
     int opened = open_file(work, &copy);
     if (opened < 0)
         return copy.gone;
-    if (file->begun == SEGMENT_BEGUN)
-        look_for_truncation(work, file, segment, size_of(disk, opened, file->header.bytes));
-    else
-        segment->bytes = size_of(disk, opened, 0);
+    if (!measure(work, file, segment, opened)) {
+        refuse(work, segment->number, strerror(errno));
+        disk->close(disk->arg, opened);
+        return false;
+    }
     if (file->begun == SEGMENT_HEADER_DAMAGED || file->begun == SEGMENT_READY)
         doubt(work, segment, (struct segment_span){0, SEGMENT_HEADER});
     struct segment_walk steps;

@@ -279,7 +279,7 @@ bool spool_house_recover(struct spool_house *house) {
         struct spool_figures figures;
         good = drain(house, adopted[i]) && good;
         spool_figures(adopted[i], &figures);
-        house->damaged += (uint64_t)figures.damaged_records;
+        house->damaged += figures.damaged_records + figures.damaged_bytes;
         if (spool_is_done(adopted[i]))
             spool_remove(&adopted[i]);
         else

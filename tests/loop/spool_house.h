@@ -41,7 +41,7 @@ struct spool_house {
     size_t sent_count;
     struct kept *kept; /* the ledger */
     size_t kept_count;
-    uint64_t damaged; /* counted by adopted spools */
+    int64_t damaged; /* records and bytes, as adopted spools have counted them */
     int64_t started_ms;
 };
 
