@@ -15,7 +15,7 @@
 #include "spool/shelf.h"
 
 enum {
-    PACE_MS = 2,   /* from one sync of a batch to the next */
+    PACE_MS = 2,   /* from one sync of a batch to the next, under load */
     AGAIN_MS = 500 /* from one try to the next, where something failed */
 };
 
@@ -281,7 +281,9 @@ static bool write_batch(struct writer *writer, struct put_queue *puts, struct st
 /* Into the current segment; where that fails, once more into a fresh one. */
 static void write_somewhere(struct writer *writer, struct put_queue *batch, int64_t bytes) {
     struct string why = {0};
-    writer->batch_at_ms = clock_steady_ms() + PACE_MS;
+    /* Only load is made to wait: a lone put gains nothing by it. */
+    bool is_load = STAILQ_NEXT(STAILQ_FIRST(batch), puts) != NULL;
+    writer->batch_at_ms = clock_steady_ms() + (is_load ? PACE_MS : 0);
     bool good = write_batch(writer, batch, &why);
     if (!good) {
         give_up(writer, &why);
