@@ -30,6 +30,8 @@ static const struct cli_command commands[] = {
      "[--url URL] [--secret-file FILE] [--type TYPE] [--body FILE|-] [--id ID] [--count N] "
      "[--rate N] [--concurrency N] [--ca-file FILE] [--json]",
      "signs and sends deliveries as Kula does", send_main},
+    {"spool", "status|list|verify [--directory DIR] [--json]", "what is on disk, before Redis",
+     spool_main},
     {"audit", "[--json]", "do the counts balance?", audit_main},
     {"check", "[--config FILE] [--for COMMAND] [--print]",
      "reads the configuration, tells every mistake", check_main},

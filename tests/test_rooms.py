@@ -19,10 +19,11 @@ ROOMS = {
     "base": ("common/base", ()),
     "net": ("common/net", ("base",)),
     "kula": ("common/kula", ("base",)),
+    "spool": ("common/spool", ("base", "net", "kula")),
     "ledger": ("common/ledger", ("base", "net", "kula")),
-    "serve": ("relay/serve", ("base", "net", "kula", "ledger")),
+    "serve": ("relay/serve", ("base", "net", "kula", "spool", "ledger")),
     "forward": ("relay/forward", ("base", "net", "kula", "ledger")),
-    "cli": ("relay/cli", ("base", "net", "kula", "ledger")),
+    "cli": ("relay/cli", ("base", "net", "kula", "spool", "ledger")),
 }
 
 # Each external library: how its headers are spelled, and the room whose one file names it.
@@ -32,6 +33,7 @@ LIBRARIES = {
     "libcurl": (re.compile(r"curl/"), "net"),
     "yajl": (re.compile(r"yajl/"), "base"),
     "libyaml": (re.compile(r"yaml\.h"), "base"),
+    "isa-l": (re.compile(r"isa-l(\.h|/)"), "spool"),
 }
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)

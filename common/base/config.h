@@ -25,6 +25,7 @@ struct config_listener {
 
 enum config_stale { CONFIG_STALE_ACCEPT, CONFIG_STALE_RETRY, CONFIG_STALE_REJECT };
 enum config_unmatched { CONFIG_UNMATCHED_REJECT, CONFIG_UNMATCHED_RETRY };
+enum config_durability { CONFIG_DURABILITY_SPOOL, CONFIG_DURABILITY_LEDGER };
 enum config_start { CONFIG_START_NOW, CONFIG_START_BEGINNING, CONFIG_START_AGO };
 
 struct config_endpoint {
@@ -81,6 +82,10 @@ struct config {
     int64_t connections;
     int64_t bytes_in_flight;
     int64_t dedup_window_ms;
+    enum config_durability durability;
+    char *spool_directory; /* NULL: none; never with CONFIG_DURABILITY_SPOOL and CONFIG_FOR_SERVE */
+    int64_t spool_max_bytes;
+    int64_t spool_keep_ms;
     char *forward_admin; /* NULL: none */
     struct config_service *services;
     size_t service_count;
@@ -91,11 +96,12 @@ struct config {
 /* Whose needs are checked, and whose secret files are read. */
 enum config_for {
     CONFIG_FOR_ALL,     /* every file is read; `serve` and `forward` need not both be there */
-    CONFIG_FOR_SERVE,   /* needs an endpoint with a secret, and a listener; reads secrets and Redis'
-                           password */
+    CONFIG_FOR_SERVE,   /* needs an endpoint with a secret, a listener, and a folder for the spool
+                           where there is one; reads secrets and Redis' password */
     CONFIG_FOR_FORWARD, /* needs a service; reads header files and Redis' password */
     CONFIG_FOR_LEDGER,  /* reads Redis' password only */
     CONFIG_FOR_SEND,    /* needs an endpoint with a secret, and reads it */
+    CONFIG_FOR_SPOOL,   /* reads no file at all */
 };
 
 /* `file` NULL: $KULA_RELAY_CONFIG, else ./kula-relay.yaml, else

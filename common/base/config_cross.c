@@ -103,6 +103,15 @@ static void check_endpoint(struct config_draft *draft, size_t i) {
              config->endpoint_count == 1 ? " (KULA_WEBHOOK_SECRET_FILE may name it too)" : "");
 }
 
+static void check_spool(struct config_draft *draft) {
+    const struct config *config = &draft->config;
+    if (config->durability == CONFIG_DURABILITY_SPOOL &&
+        config->spool_max_bytes / 2 < config->body_limit_bytes)
+        config_draft_problem_of(draft, "serve.spool.max_size",
+                                "is less than twice serve.body_limit: the longest body would "
+                                "hardly ever find room");
+}
+
 static void check_serve(struct config_draft *draft) {
     const struct config *config = &draft->config;
     check_listeners(draft);
@@ -114,6 +123,7 @@ static void check_serve(struct config_draft *draft) {
         config_draft_problem_of(draft, "serve.bytes_in_flight",
                                 "is less than serve.body_limit: the longest body would never be "
                                 "taken");
+    check_spool(draft);
 }
 
 /* Services ----------------------------------------------------------------- */
@@ -179,6 +189,12 @@ static void check_needs(struct config_draft *draft) {
         config_draft_problem_of(draft, "serve.endpoints", "an endpoint is needed here");
     if (serves && !config->listener_count)
         config_draft_problem_of(draft, "serve.listen", "a listener is needed here");
+    if (serves && config->durability == CONFIG_DURABILITY_SPOOL && !config->spool_directory &&
+        !config_draft_place(draft, "serve.spool.directory").line)
+        config_draft_problem_of(draft, "serve.spool.directory",
+                                "is missing: a 2xx waits until the delivery is on disk, in the "
+                                "folder that is named here; name one, or write durability: ledger "
+                                "under serve to wait for Redis instead");
     if (draft->needs == CONFIG_FOR_FORWARD && !config->service_count)
         config_draft_problem_of(draft, "services", "a service is needed here");
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +22,39 @@ bool config_files_readable(const char *path, struct string *why) {
         string_addf(why, "cannot read the file %s: %s", path, strerror(error));
     else if (S_ISREG(stat.st_mode) && stat.st_size == 0)
         string_addf(why, "the file %s is empty", path);
+    return why->size == 0;
+}
+
+static bool is_folder_open_to_us(const char *path) {
+    struct stat about;
+    if (stat(path, &about) < 0)
+        return false;
+    errno = S_ISDIR(about.st_mode) ? 0 : ENOTDIR;
+    return errno == 0 && faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+/* Of the folder that this one is in. */
+static bool is_parent_open_to_us(const char *folder) {
+    struct text rest = text_of(folder);
+    while (rest.size > 1 && rest.data[rest.size - 1] == '/')
+        rest.size--;
+    while (rest.size && rest.data[rest.size - 1] != '/')
+        rest.size--;
+    char *parent = text_copy(rest.size ? rest : text_of("."));
+    bool open_to_us = is_folder_open_to_us(parent);
+    int error = errno;
+    free(parent);
+    errno = error;
+    return open_to_us;
+}
+
+bool config_files_writable(const char *folder, struct string *why) {
+    if (is_folder_open_to_us(folder))
+        return true;
+    if (errno != ENOENT)
+        string_addf(why, "cannot write into the folder %s: %s", folder, strerror(errno));
+    else if (!is_parent_open_to_us(folder))
+        string_addf(why, "cannot make the folder %s: %s", folder, strerror(errno));
     return why->size == 0;
 }
 

@@ -62,6 +62,16 @@ static bool opens(const struct config_draft *draft, const struct config_row *row
     return draft->needs == CONFIG_FOR_ALL || (row->read_for & 1U << draft->needs);
 }
 
+/* Secrets are read later, all of them in one go. */
+static bool is_usable(const struct config_draft *draft, const struct config_row *row,
+                      const char *name, struct string *why) {
+    if (!opens(draft, row) || row->secret)
+        return true;
+    if (row->type == CONFIG_FOLDER)
+        return config_files_writable(name, why);
+    return row->type != CONFIG_FILE || config_files_readable(name, why);
+}
+
 static void read_single(struct config_draft *draft, const struct slot *slot,
                         const struct yaml_node *node) {
     struct string why = {0};
@@ -71,8 +81,7 @@ static void read_single(struct config_draft *draft, const struct slot *slot,
     struct text text = text_of(node->text);
     if (!is_plain(text, &why) || !config_value_set(slot->row, slot->base, text, &why))
         config_draft_problem(draft, node->at, "%s: %s", slot->path, why.data);
-    else if (slot->row->type == CONFIG_FILE && !slot->row->secret && opens(draft, slot->row) &&
-             !config_files_readable(node->text, &why))
+    else if (!is_usable(draft, slot->row, node->text, &why))
         config_draft_problem(draft, slot->at, "%s: %s", slot->path, why.data);
     string_finish(&why);
 }

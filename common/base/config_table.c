@@ -14,7 +14,7 @@ static const char *const unmatched_words[] = {"reject", "retry", NULL};
 static const char *const start_words[] = {"now", "beginning", NULL};
 static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
 static const char *const format_words[] = {"auto", "text", "json", NULL};
-static const char *const durability_words[] = {"ledger", NULL};
+static const char *const durability_words[] = {"spool", "ledger", NULL};
 static const char *const signed_body_words[] = {"raw", NULL};
 
 /* A section stands before what is in it, and nothing else has an order. */
@@ -169,10 +169,36 @@ const struct config_row config_table[] = {
      .meaning = "For how long an event's id is remembered, so that it is stored once."},
     {.path = "serve.durability",
      .type = CONFIG_WORD,
-     .placeless = true,
-     .usual = "ledger",
+     .place = offsetof(struct config, durability),
+     .usual = "spool",
      .words = durability_words,
-     .meaning = "What a 2xx waits for: that the ledger has the event."},
+     .meaning = "What a 2xx waits for: that the event is on disk in the spool, or that the ledger, "
+                "Redis, has it."},
+    {.path = "serve.spool",
+     .type = CONFIG_MAP,
+     .meaning = "Where deliveries are kept on disk until Redis has them."},
+    {.path = "serve.spool.directory",
+     .type = CONFIG_FOLDER,
+     .place = offsetof(struct config, spool_directory),
+     .read_for = CONFIG_SERVE,
+     .meaning = "A folder on a disk of this machine, made where it is not there; durability: spool "
+                "needs one."},
+    {.path = "serve.spool.max_size",
+     .type = CONFIG_SIZE,
+     .place = offsetof(struct config, spool_max_bytes),
+     .usual = "1GiB",
+     .least = "64MiB",
+     .most = "1024GiB",
+     .meaning =
+         "How large one serve's spool may grow; when it is full, a 2xx waits for the ledger."},
+    {.path = "serve.spool.keep",
+     .type = CONFIG_DURATION,
+     .place = offsetof(struct config, spool_keep_ms),
+     .usual = "1h",
+     .least = "1s",
+     .most = "7d",
+     .meaning = "How long an event stays in the spool after Redis has it, for the day when Redis "
+                "loses it."},
 
     {.path = "forward", .type = CONFIG_MAP, .meaning = "How events go out."},
     {.path = "forward.admin",
@@ -393,6 +419,7 @@ static void finish_row(const struct config_row *row, char *base) {
     switch (row->type) {
     case CONFIG_TEXT:
     case CONFIG_FILE:
+    case CONFIG_FOLDER:
         free(*(char **)place);
         break;
     case CONFIG_TEXTS:

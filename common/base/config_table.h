@@ -6,6 +6,7 @@
 enum config_type {
     CONFIG_TEXT,         /* char *: one value, as `check` wants it */
     CONFIG_FILE,         /* char *: the name of a file */
+    CONFIG_FOLDER,       /* char *: a folder to write into; it need not be there yet */
     CONFIG_DURATION,     /* int64_t, in ms */
     CONFIG_SIZE,         /* int64_t, in bytes */
     CONFIG_COUNT,        /* int64_t */
@@ -44,7 +45,7 @@ struct config_row {
     bool may_be_empty; /* of lists: [] is fine, and means left out */
     bool placeless;    /* a word that has one value as yet, so nothing is stored */
     bool secret;       /* of files: what is in it is kept, see config_files.h */
-    unsigned read_for; /* of files: who opens it */
+    unsigned read_for; /* of files and folders: who opens it */
     const char *meaning;
 };
 

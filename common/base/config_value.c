@@ -84,6 +84,7 @@ bool config_value_set(const struct config_row *row, void *base, struct text text
     switch (row->type) {
     case CONFIG_TEXT:
     case CONFIG_FILE:
+    case CONFIG_FOLDER:
         return set_text(row, (void *)place, text, why);
     case CONFIG_DURATION:
     case CONFIG_SIZE:

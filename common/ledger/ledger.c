@@ -1,4 +1,4 @@
-/* The connection, and the two moves of `serve`: append and pen. */
+/* The connection, and what `serve` does: append. */
 #include "ledger/ledger.h"
 
 #include <stdlib.h>
@@ -9,6 +9,10 @@
 #include "ledger/command.h"
 #include "ledger/room.h"
 #include "ledger/scripts.h"
+
+/* How long Redis remembers a spool after its last word: longer than any outage of `serve` that
+ * somebody would still want drained. */
+static const int64_t SPOOL_KEPT_MS = INT64_C(30) * 86400 * 1000;
 
 static void on_state(void *arg, bool connected) {
     struct ledger *ledger = arg;
@@ -112,73 +116,163 @@ struct ledger_event entry_event(const struct redis_value *entry) {
     return event;
 }
 
+/* append */
+
+static void add_keys(struct command *command, const struct ledger *ledger,
+                     const struct ledger_item *item) {
+    if (item->pen)
+        command_key(command, ledger, "pen");
+    else
+        command_key_of_id(command, ledger, "seen", item->event.endpoint, item->event.id);
+    command_key_of(command, ledger, "endpoint", item->event.endpoint);
+}
+
+static void add_item(struct command *command, const struct ledger_item *item) {
+    const struct ledger_event *event = &item->event;
+    command_text_of(command, item->pen ? "pen" : "event");
+    command_number(command, (int64_t)item->sequence);
+    command_number(command, item->window_ms);
+    command_text(command, item->pen ? item->reason : event->id);
+    command_text(command, item->pen ? item->signature : event->type);
+    command_text(command, event->endpoint);
+    command_text(command, event->account);
+    command_text(command, event->created);
+    command_number(command, event->received_ms);
+    command_text(command, event->trace);
+    command_text(command, event->body);
+}
+
+/* `batch->spool` is empty for what comes straight from the door. */
+static void send_batch(struct ledger *ledger, const struct ledger_batch *batch, bool repeatable,
+                       redis_done_fn *fn, void *arg) {
+    struct command command = {.script = &script_append};
+    command_key(&command, ledger, "events");
+    command_key(&command, ledger, "about");
+    command_key(&command, ledger, "pen");
+    command_key_of(&command, ledger, "spool", text_of(batch->spool));
+    for (size_t i = 0; i < batch->count; i++)
+        add_keys(&command, ledger, &batch->items[i]);
+    command_text_of(&command, batch->spool);
+    command_number(&command, (int64_t)batch->after);
+    command_number(&command, SPOOL_KEPT_MS);
+    for (size_t i = 0; i < batch->count; i++)
+        add_item(&command, &batch->items[i]);
+    command_send(&command, ledger->redis, batch->deadline_ms, repeatable, fn, arg);
+}
+
+static const char no_answer[] = "redis answered an append with what is no answer to it";
+
+/* Only what the script says: whatever else comes is no proof that anything is stored. */
+static enum ledger_stored stored_as(const struct redis_value *result) {
+    struct text word = redis_text(redis_item(result, 0));
+    if (text_is(word, "stored"))
+        return LEDGER_STORED;
+    return text_is(word, "duplicate") ? LEDGER_DUPLICATE : LEDGER_NOT_STORED;
+}
+
 struct append_op {
     struct op op;
     ledger_append_fn *fn;
     void *arg;
 };
 
-/* Only what the scripts say: whatever else comes is no proof that anything is stored. */
-static enum ledger_stored stored_as(struct text word) {
-    if (text_is(word, "stored"))
-        return LEDGER_STORED;
-    return text_is(word, "duplicate") ? LEDGER_DUPLICATE : LEDGER_NOT_STORED;
-}
-
-static void on_append_reply(void *arg, enum redis_outcome outcome,
-                            const struct redis_value *reply) {
+static void on_appended(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct append_op *append = arg;
     enum ledger_stored stored = LEDGER_NOT_STORED;
-    struct text stream_id = {0};
+    const struct redis_value *result = redis_item(redis_item(reply, 2), 0);
     if (outcome == REDIS_REPLIED) {
-        stored = stored_as(redis_text(redis_item(reply, 0)));
-        stream_id = redis_text(redis_item(reply, 1));
+        stored = stored_as(result);
         if (stored == LEDGER_NOT_STORED)
-            log_error("redis answered an append with what is no answer to it");
+            log_error("%s", no_answer);
     } else if (outcome == REDIS_REFUSED) {
         log_error("redis refused an event error=%.*s", TEXT_ARG(reply->text));
     }
-    append->fn(append->arg, stored, stream_id);
+    append->fn(append->arg, stored, redis_text(redis_item(result, 1)));
     op_end(&append->op);
 }
 
-static struct append_op *append_start(struct ledger *ledger, ledger_append_fn *fn, void *arg) {
+void ledger_append(struct ledger *ledger, const struct ledger_item *item, int64_t deadline_ms,
+                   ledger_append_fn *fn, void *arg) {
     struct append_op *append = op_start(ledger, sizeof *append);
     append->fn = fn;
     append->arg = arg;
-    return append;
+    send_batch(
+        ledger,
+        &(struct ledger_batch){.spool = "", .items = item, .count = 1, .deadline_ms = deadline_ms},
+        true, on_appended, append);
 }
 
-void ledger_append(struct ledger *ledger, const struct ledger_append *what, ledger_append_fn *fn,
-                   void *arg) {
-    const struct ledger_event *event = &what->event;
-    struct command command = {.script = &script_append};
-    command_key_of_id(&command, ledger, "seen", event->endpoint, event->id);
+struct batch_op {
+    struct op op;
+    ledger_batch_fn *fn;
+    void *arg;
+    size_t count;
+};
+
+/* False: the script would not have said so. */
+static bool read_batched(const struct redis_value *reply, size_t count,
+                         struct ledger_batched *batched) {
+    const struct redis_value *results = redis_item(reply, 2);
+    if (reply->count != 3)
+        return false;
+    batched->follows = redis_integer(redis_item(reply, 0)) != 0;
+    batched->last = (uint64_t)redis_integer(redis_item(reply, 1));
+    for (size_t i = 0; i < results->count; i++) {
+        enum ledger_stored stored = stored_as(redis_item(results, i));
+        batched->stored += stored == LEDGER_STORED;
+        batched->duplicate += stored == LEDGER_DUPLICATE;
+    }
+    return !batched->follows || batched->stored + batched->duplicate == count;
+}
+
+static void on_batched(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct batch_op *batch = arg;
+    struct ledger_batched batched = {.outcome = ledger_outcome_of(outcome)};
+    if (outcome == REDIS_REFUSED)
+        batched.trouble = reply->text;
+    else if (outcome != REDIS_REPLIED)
+        batched.trouble = ledger_trouble(batch->op.ledger);
+    else if (!read_batched(reply, batch->count, &batched))
+        batched = (struct ledger_batched){.outcome = LEDGER_REFUSED, .trouble = text_of(no_answer)};
+    batch->fn(batch->arg, &batched);
+    op_end(&batch->op);
+}
+
+void ledger_append_batch(struct ledger *ledger, const struct ledger_batch *what,
+                         ledger_batch_fn *fn, void *arg) {
+    struct batch_op *batch = op_start(ledger, sizeof *batch);
+    batch->fn = fn;
+    batch->arg = arg;
+    batch->count = what->count;
+    /* Not repeatable: after a lost connection the ledger is asked what it has, which tells more. */
+    send_batch(ledger, what, false, on_batched, batch);
+}
+
+struct look_op {
+    struct op op;
+    ledger_look_fn *fn;
+    void *arg;
+};
+
+static void on_looked(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct look_op *look = arg;
+    look->fn(look->arg, &(struct ledger_look){
+                            .outcome = ledger_outcome_of(outcome),
+                            .last = (uint64_t)redis_integer(redis_item(reply, 0)),
+                            .owed_since_ms = redis_integer(redis_item(reply, 1)),
+                        });
+    op_end(&look->op);
+}
+
+void ledger_look_at_spool(struct ledger *ledger, const char *spool, int64_t deadline_ms,
+                          ledger_look_fn *fn, void *arg) {
+    struct look_op *look = op_start(ledger, sizeof *look);
+    look->fn = fn;
+    look->arg = arg;
+    struct command command = {.script = &script_spool_look};
+    command_key_of(&command, ledger, "spool", text_of(spool));
     command_key(&command, ledger, "events");
-    command_key_of(&command, ledger, "endpoint", event->endpoint);
-    command_number(&command, what->window_ms);
-    command_text(&command, event->id);
-    command_text(&command, event->type);
-    command_text(&command, event->endpoint);
-    command_text(&command, event->account);
-    command_text(&command, event->created);
-    command_number(&command, event->received_ms);
-    command_text(&command, event->trace);
-    command_text(&command, event->body);
-    command_send(&command, ledger->redis, what->deadline_ms, true, on_append_reply,
-                 append_start(ledger, fn, arg));
-}
-
-void ledger_pen(struct ledger *ledger, const struct ledger_pen *what, ledger_append_fn *fn,
-                void *arg) {
-    struct command command = {.script = &script_pen};
-    command_key(&command, ledger, "pen");
-    command_key_of(&command, ledger, "endpoint", what->endpoint);
-    command_text(&command, what->endpoint);
-    command_number(&command, what->received_ms);
-    command_text(&command, what->reason);
-    command_text(&command, what->signature);
-    command_text(&command, what->body);
-    command_send(&command, ledger->redis, what->deadline_ms, true, on_append_reply,
-                 append_start(ledger, fn, arg));
+    command_key(&command, ledger, "places");
+    command_number(&command, SPOOL_KEPT_MS);
+    command_send(&command, ledger->redis, deadline_ms, true, on_looked, look);
 }

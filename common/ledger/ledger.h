@@ -3,7 +3,7 @@
  *
  * Only this room names a key. Every move is one Lua script, so a process may
  * be killed between any two of them and nothing is half done. This header has
- * the connection and the two moves of `serve`; moves.h has those of `forward`,
+ * the connection and the one move of `serve`; moves.h has those of `forward`,
  * browse.h what the command line reads, audit.h the balance. */
 #pragma once
 #include "net/redis.h"
@@ -35,25 +35,58 @@ void ledger_destroy(struct ledger *);
 bool ledger_connected(const struct ledger *);
 struct text ledger_trouble(const struct ledger *); /* for people; empty when all is well */
 
-/* append: in the stream and remembered, or told as seen before. May be sent
- * again after a lost reply: the script then says duplicate, and that is the truth. */
+/* append: events stand in the stream and are remembered, or are told as seen
+ * before; what is for the pen stands in the pen. The only way in. */
+struct ledger_item {
+    uint64_t sequence;         /* in its spool */
+    struct ledger_event event; /* stream_id, to and origin are not looked at */
+    int64_t window_ms;         /* for how long the id is remembered */
+    bool pen;                  /* authentic, and cannot be read: no id and no type, but these */
+    struct text reason, signature;
+};
+
 enum ledger_stored {
     LEDGER_STORED,
     LEDGER_DUPLICATE,
     LEDGER_NOT_STORED, /* not before the deadline; a lost reply may hide that it was */
 };
-typedef void ledger_append_fn(void *arg, enum ledger_stored, struct text stream_id);
-struct ledger_append {
-    struct ledger_event event; /* stream_id, to and origin are not looked at */
-    int64_t window_ms;         /* for how long the id is remembered */
-    int64_t deadline_ms;       /* from now */
-};
-void ledger_append(struct ledger *, const struct ledger_append *, ledger_append_fn *, void *arg);
 
-/* pen: keeps an authentic delivery that we cannot read. */
-struct ledger_pen {
-    struct text endpoint, reason, signature, body;
-    int64_t received_ms;
+/* One item straight from the door. May be sent again after a lost reply: the
+ * script then says duplicate, and that is the truth. */
+typedef void ledger_append_fn(void *arg, enum ledger_stored, struct text stream_id);
+void ledger_append(struct ledger *, const struct ledger_item *, int64_t deadline_ms,
+                   ledger_append_fn *, void *arg);
+
+/* A batch of a spool's records. It names the last record that the ledger is
+ * thought to have; where that is wrong nothing is appended, and the answer says
+ * what it has. What is remembered, but stands in the stream no longer though
+ * nobody trimmed it, is added again. */
+enum { LEDGER_BATCH_ITEMS = 64, LEDGER_BATCH_BYTES = 1 << 20 }; /* a longer item goes alone */
+struct ledger_batch {
+    const char *spool;
+    uint64_t after;
+    const struct ledger_item *items; /* borrowed until the call returns */
+    size_t count;
     int64_t deadline_ms;
 };
-void ledger_pen(struct ledger *, const struct ledger_pen *, ledger_append_fn *, void *arg);
+struct ledger_batched {
+    enum ledger_outcome outcome;
+    bool follows;
+    uint64_t last; /* with DONE: the number of the last record that the ledger has */
+    size_t stored, duplicate;
+    struct text trouble; /* without DONE: in Redis' words; until the callback returns */
+};
+typedef void ledger_batch_fn(void *arg, const struct ledger_batched *);
+void ledger_append_batch(struct ledger *, const struct ledger_batch *, ledger_batch_fn *,
+                         void *arg);
+
+/* What the ledger has of a spool, and since when something is owed to a service:
+ * Redis' time of the oldest such event, or of the call. */
+struct ledger_look {
+    enum ledger_outcome outcome;
+    uint64_t last;
+    int64_t owed_since_ms;
+};
+typedef void ledger_look_fn(void *arg, const struct ledger_look *);
+void ledger_look_at_spool(struct ledger *, const char *spool, int64_t deadline_ms, ledger_look_fn *,
+                          void *arg);

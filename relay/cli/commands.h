@@ -7,6 +7,7 @@ int dead_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 int send_main(int argc, char **argv);
 int show_main(int argc, char **argv);
+int spool_main(int argc, char **argv);
 int tail_main(int argc, char **argv);
 int up_main(int argc, char **argv);
 int version_main(int argc, char **argv);

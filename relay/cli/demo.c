@@ -66,7 +66,8 @@ static bool show_good(struct stage *stage) {
 static bool show_duplicate(struct stage *stage) {
     int64_t length = stage->length;
     deliver(stage, "candidate.created", "evt_demo_1", &stage->secret);
-    return expect(stage, answered(stage, 200, "duplicate"), "the same again: 200 duplicate") &&
+    /* The spool does not ask Redis whether it was seen before: that is found out on the way. */
+    return expect(stage, stage->status == 200, "the same again: 200") &&
            expect(stage, stage_wait_quiet(stage) && stage->length == length, "stored once") &&
            expect(stage, stage->crm.delivered == 1, "delivered once");
 }

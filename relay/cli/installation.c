@@ -140,12 +140,15 @@ static bool tell_why(const struct installation *installation, const char *waited
     return false;
 }
 
-bool installation_start_redis(struct installation *installation, struct string *why) {
+bool installation_start_redis(struct installation *installation, enum config_durability durability,
+                              struct string *why) {
     static const char *const names[] = {"redis-server", "valkey-server", NULL};
     char *program = find_program(names);
     char *socket = setup_path(installation->directory, "redis.sock");
     char *log = setup_path(installation->directory, "redis.log");
-    /* `always`, because here a 2xx waits for Redis and for nothing else. */
+    /* What Redis loses of its last second stands in the spool; without one, a 2xx waits for
+     * Redis and for nothing else. */
+    const char *appendfsync = durability == CONFIG_DURABILITY_SPOOL ? "everysec" : "always";
     const char *const argv[] = {program,
                                 "--port",
                                 "0",
@@ -160,7 +163,7 @@ bool installation_start_redis(struct installation *installation, struct string *
                                 "--appendonly",
                                 "yes",
                                 "--appendfsync",
-                                "always",
+                                appendfsync,
                                 "--daemonize",
                                 "no",
                                 NULL};

@@ -4,7 +4,7 @@
  * It is waited upon: each step says whether it went well, and everything ends
  * early when a child dies or somebody asks us to end (Ctrl-C, SIGTERM). */
 #pragma once
-#include "base/text.h"
+#include "base/config.h"
 #include "net/loop.h"
 
 struct children;
@@ -25,7 +25,8 @@ struct installation {
 /* Makes the folder, locks it, and sets KULA_RELAY_REDIS_URL for us and the children. */
 bool installation_open(struct installation *, struct loop *, const char *directory,
                        struct string *why);
-bool installation_start_redis(struct installation *, struct string *why);
+/* With the durability of what waits for it: `appendfsync always` where a 2xx does. */
+bool installation_start_redis(struct installation *, enum config_durability, struct string *why);
 /* A command of this very program, as a child. log_file NULL: our stderr. */
 bool installation_start(struct installation *, const char *command, const char *config_file,
                         const char *log_file, struct string *why);

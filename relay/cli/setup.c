@@ -90,7 +90,9 @@ static void add_serve(struct string *yaml, const struct setup *setup) {
     string_add_of(yaml, "\n  endpoints:\n    - name: kula\n      path: /webhooks/kula\n"
                         "      secret_files: [");
     add_quoted(yaml, setup->directory, "secret");
-    string_add_of(yaml, "]\n");
+    string_add_of(yaml, "]\n  durability: spool\n  spool:\n    directory: ");
+    add_quoted(yaml, setup->directory, "spool");
+    string_add_char(yaml, '\n');
 }
 
 static void add_services(struct string *yaml, const struct setup *setup) {

@@ -12,6 +12,7 @@
 #include "cli/target.h"
 #include "ledger/audit.h"
 #include "ledger/dead.h"
+#include "spool/spool.h"
 
 enum { FACT_MS = 15000, LOG_MOST = 65536 };
 
@@ -128,7 +129,7 @@ static bool start_all(struct stage *stage, struct string *why) {
         !installation_open(installation, stage->cli.loop, stage->folder.data, why) ||
         !start_service(stage, &stage->crm, "crm", why) ||
         !start_service(stage, &stage->payroll, "payroll", why) || !write_files(stage, why) ||
-        !installation_start_redis(installation, why) ||
+        !installation_start_redis(installation, CONFIG_DURABILITY_SPOOL, why) ||
         !installation_start(installation, "forward", stage->config_file.data,
                             stage->forward_log.data, why) ||
         !installation_start(installation, "serve", stage->config_file.data, stage->serve_log.data,
@@ -236,17 +237,42 @@ static void on_report(void *arg, const struct audit_report *report) {
             stage->quiet = false;
 }
 
+static void on_looked(void *arg, const struct ledger_look *look) {
+    struct stage *stage = arg;
+    stage->asking = false;
+    stage->drained = look->outcome == LEDGER_DONE && look->last >= stage->spooled;
+}
+
+/* What was answered 2xx stands in serve's spool, the only one here; has the ledger all of it? */
+static void look_at_spool(struct stage *stage) {
+    struct spool_survey *survey = NULL;
+    struct string why = {0};
+    char *directory = setup_path(stage->installation.directory, "spool");
+    if (spool_survey(directory, &survey, &why) == 1) {
+        stage->asking = true;
+        stage->spooled = survey->last;
+        ledger_look_at_spool(stage->cli.ledger, survey->id, FACT_MS, on_looked, stage);
+    }
+    free(directory);
+    free(survey);
+    string_finish(&why);
+}
+
 static bool is_quiet(void *arg) {
     struct stage *stage = arg;
     if (stage->quiet || stage->asking)
         return stage->quiet;
+    if (!stage->drained) {
+        look_at_spool(stage);
+        return false;
+    }
     stage->asking = true;
     audit_run(stage->cli.ledger, on_report, stage);
     return false;
 }
 
 bool stage_wait_quiet(struct stage *stage) {
-    stage->quiet = false;
+    stage->drained = stage->quiet = false;
     return installation_wait(&stage->installation, is_quiet, stage, FACT_MS);
 }
 

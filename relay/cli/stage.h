@@ -29,7 +29,9 @@ struct stage {
     bool answered;
     int status; /* of the last delivery */
     struct string answer;
-    bool asking, quiet; /* the audit is under way; it said that nothing is owed */
+    uint64_t spooled;   /* the number of the last record in the spool */
+    bool drained;       /* the ledger has it */
+    bool asking, quiet; /* the ledger is being asked; it said that nothing is owed */
     int64_t length;     /* of the stream, as the audit has last seen it */
     char dead_id[STAGE_ID];
     bool revived;
@@ -41,7 +43,8 @@ void stage_close(struct stage *, bool keep_folder);
 
 /* One delivery as Kula makes it; false where no answer came. */
 bool stage_send(struct stage *, const char *type, const char *id, const struct secret *);
-/* Until everything accepted is settled at both services, dead letters among it. */
+/* Until everything accepted is in the ledger and settled at both services, dead letters among it.
+ */
 bool stage_wait_quiet(struct stage *);
 /* The only dead letter of a service: its id, kept in stage->dead_id. */
 bool stage_find_dead(struct stage *, const struct stage_service *);

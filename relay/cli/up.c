@@ -154,7 +154,8 @@ static bool never(void *arg) {
 
 static bool start_relay(struct up *up, struct string *why) {
     const char *file = up->cli.config->file;
-    return installation_start_redis(&up->installation, why) && start_sample(up, why) &&
+    return installation_start_redis(&up->installation, up->cli.config->durability, why) &&
+           start_sample(up, why) &&
            installation_start(&up->installation, "forward",
                               up->forward_file ? up->forward_file : file, NULL, why) &&
            installation_start(&up->installation, "serve", file, NULL, why);

@@ -28,13 +28,23 @@ void view_clean(struct text text, struct string *out) {
     }
 }
 
-static void format_size(size_t bytes, struct string *out) {
-    if (bytes < 10240)
-        string_addf(out, "%zu B", bytes);
-    else if (bytes < 10240 * 1024)
-        string_addf(out, "%zu KiB", bytes / 1024);
-    else
-        string_addf(out, "%zu MiB", bytes / 1024 / 1024);
+void view_size(int64_t bytes, struct string *out) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", NULL};
+    const char *const *unit = units;
+    for (; bytes >= 10240 && unit[1]; unit++)
+        bytes /= 1024;
+    string_addf(out, "%lld %s", (long long)bytes, *unit);
+}
+
+void view_age(int64_t ms, struct string *out) {
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}, {1000, "s"}};
+    size_t i = 0;
+    while (i < sizeof units / sizeof *units - 1 && ms < 2 * units[i].ms)
+        i++;
+    string_addf(out, "%lld %s", (long long)(ms > 0 ? ms / units[i].ms : 0), units[i].unit);
 }
 
 void view_event(const struct ledger_event *event) {
@@ -51,7 +61,7 @@ void view_event(const struct ledger_event *event) {
         view_clean(event->account, &line);
     }
     string_addf(&line, "  %s", cli_colour(CLI_DIM));
-    format_size(event->body.size, &line);
+    view_size((int64_t)event->body.size, &line);
     string_add_of(&line, "  ");
     view_clean(event->stream_id, &line);
     if (event->to.size) {

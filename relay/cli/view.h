@@ -7,6 +7,10 @@ enum { VIEW_TIME = 32 };
 /* "2026-11-23 20:00:00Z". */
 void view_time(int64_t ms, char out[VIEW_TIME]);
 
+/* "9000 B", "31 MiB"; "90 s", "5 h". Rounded down. */
+void view_size(int64_t bytes, struct string *);
+void view_age(int64_t ms, struct string *);
+
 /* Adds it with what could move a terminal's cursor made visible. */
 void view_clean(struct text, struct string *);
 

@@ -13,7 +13,9 @@
 #include "kula/signature.h"
 #include "serve/admission.h"
 #include "serve/answers.h"
+#include "serve/drain.h"
 #include "serve/endpoints.h"
+#include "serve/spools.h"
 
 static const char signature_header[] = "X-Kula-Signature";
 
@@ -22,6 +24,10 @@ enum { TRACE_HEX = 32 }; /* as in W3C traceparent */
 /* However late it is, a Redis across the network has to be able to answer. */
 enum { ASK_LEAST_MS = 250 };
 
+/* How long the spool may take before the ledger is asked too: a disk that hangs is one that
+ * cannot write. */
+enum { SPOOL_PATIENCE_MS = 3000 };
+
 /* Of a stranger's path, as much as goes into a log line. */
 enum { PATH_SHOWN = 200 };
 
@@ -29,22 +35,29 @@ struct ingress {
     const struct config *config;
     struct metrics *metrics;
     struct metric *append_seconds;
+    struct loop *loop;
     struct ledger *ledger;
+    struct spools *spools;
     struct endpoints *endpoints;
     struct admission admission;
     struct http_handler handler;
     struct http_server *server;
-    LIST_HEAD(delivery_list, delivery) deliveries; /* each waits for the ledger */
+    LIST_HEAD(delivery_list, delivery) deliveries; /* each waits for spool or ledger */
     size_t delivery_count;
     struct string body; /* of the answer that is being given */
     bool draining;
 };
 
-/* One delivery, from the whole request to the answer. */
+/* One delivery, from the whole request to the answer, and on until what was
+ * asked to store it has spoken. */
 struct delivery {
     LIST_ENTRY(delivery) link;
     struct ingress *ingress;
-    struct http_exchange *exchange;
+    struct http_exchange *exchange; /* NULL: answered */
+    unsigned asked;                 /* spool and ledger, who have not spoken yet */
+    bool ledger_asked;
+    struct loop_timer
+        *patience; /* with the spool, then until the deadline; NULL: there is no spool */
     const struct endpoint *endpoint;
     struct envelope envelope;
     const char *pen_reason; /* NULL: it can be read */
@@ -70,7 +83,7 @@ static const struct metric_family http_faults_total = {
 static const struct metric_family append_seconds = {
     .name = "kula_relay_append_seconds",
     .kind = METRIC_HISTOGRAM,
-    .help = "From the whole request to stored in the ledger.",
+    .help = "From the whole request to stored, in the spool or in the ledger.",
 };
 
 static void count(struct ingress *ingress, const struct endpoint *endpoint, enum answer answer) {
@@ -99,10 +112,11 @@ static void delivery_destroy(struct delivery *delivery) {
     assert(!delivery->exchange);
     LIST_REMOVE(delivery, link);
     delivery->ingress->delivery_count--;
+    loop_timer_destroy(delivery->patience);
     free(delivery);
 }
 
-/* The one way out: counted, answered, gone. */
+/* The one way out: counted, answered, and gone when nobody has to speak any more. */
 static void delivery_answer(struct delivery *delivery, enum answer answer) {
     struct ingress *ingress = delivery->ingress;
     struct http_answer http;
@@ -111,7 +125,8 @@ static void delivery_answer(struct delivery *delivery, enum answer answer) {
     answers_fill(answer, has_id ? text_of(delivery->envelope.id) : (struct text){0}, &ingress->body,
                  &http);
     http_exchange_answer(&delivery->exchange, &http);
-    delivery_destroy(delivery);
+    if (delivery->asked == 0)
+        delivery_destroy(delivery);
 }
 
 static void delivery_refuse(struct delivery *delivery, enum answer answer) {
@@ -196,68 +211,115 @@ static void delivery_fail(struct delivery *delivery) {
     delivery_answer(delivery, ANSWER_UNAVAILABLE);
 }
 
-static void on_appended(void *arg, enum ledger_stored stored, struct text stream_id) {
-    struct delivery *delivery = arg;
-    /* Only after "stored": once a 2xx is out, Kula never sends it again. */
-    if (stored == LEDGER_NOT_STORED) {
-        delivery_fail(delivery);
-        return;
-    }
-    enum answer answer = stored == LEDGER_STORED ? ANSWER_ACCEPTED : ANSWER_DUPLICATE;
+static void delivery_succeed(struct delivery *delivery, enum answer answer, const char *where,
+                             struct text stream_id) {
     metric_observe_ms(delivery->ingress->append_seconds, delivery_took_ms(delivery));
-    log_info(
-        "delivery stored outcome=%s event=%s type=%s endpoint=%s stream=%.*s stale=%s ms=%" PRId64,
-        answers_name(answer), delivery->envelope.id, delivery->envelope.type,
-        delivery->endpoint->config->name, TEXT_ARG(stream_id), delivery->stale ? "yes" : "no",
-        delivery_took_ms(delivery));
-    delivery_answer(delivery, answer);
+    if (delivery->pen_reason)
+        log_warning("delivery penned reason=%s endpoint=%s in=%s pen=%.*s ms=%" PRId64,
+                    delivery->pen_reason, delivery->endpoint->config->name, where,
+                    TEXT_ARG(stream_id), delivery_took_ms(delivery));
+    else
+        log_info("delivery stored outcome=%s event=%s type=%s endpoint=%s in=%s stream=%.*s "
+                 "stale=%s ms=%" PRId64,
+                 answers_name(answer), delivery->envelope.id, delivery->envelope.type,
+                 delivery->endpoint->config->name, where, TEXT_ARG(stream_id),
+                 delivery->stale ? "yes" : "no", delivery_took_ms(delivery));
+    delivery_answer(delivery, delivery->pen_reason ? ANSWER_PENNED : answer);
 }
 
-static void delivery_append(struct delivery *delivery) {
+/* The first that stored it answers for all; that it was not stored, only the last can tell. */
+static void delivery_hear(struct delivery *delivery, bool stored, enum answer answer,
+                          const char *where, struct text stream_id) {
+    assert(delivery->asked > 0);
+    delivery->asked--;
+    if (!delivery->exchange) {
+        if (delivery->asked == 0)
+            delivery_destroy(delivery);
+    } else if (stored) {
+        delivery_succeed(delivery, answer, where, stream_id);
+    } else if (delivery->asked == 0) {
+        delivery_fail(delivery);
+    }
+}
+
+static void on_appended(void *arg, enum ledger_stored stored, struct text stream_id) {
+    /* Only after "stored": once a 2xx is out, Kula never sends it again. */
+    delivery_hear(arg, stored != LEDGER_NOT_STORED,
+                  stored == LEDGER_DUPLICATE ? ANSWER_DUPLICATE : ANSWER_ACCEPTED, "ledger",
+                  stream_id);
+}
+
+static struct record delivery_record(const struct delivery *delivery) {
     const struct envelope *envelope = &delivery->envelope;
     /* A signature from the future stays acceptable for longer, so its id is
      * remembered for longer: as long as a replay of it would come in. */
     int64_t ahead_ms = delivery->ahead_ms > 0 ? delivery->ahead_ms : 0;
-    struct ledger_append append = {
-        .event =
-            {
-                .id = text_of(envelope->id),
-                .type = text_of(envelope->type),
-                .endpoint = text_of(delivery->endpoint->config->name),
-                .account = text_of(envelope->account),
-                .created = text_of(envelope->created),
-                .trace = text_of(delivery->trace),
-                .body = http_exchange_body(delivery->exchange),
-                .received_ms = delivery->received_ms,
-            },
-        .window_ms = delivery->ingress->config->dedup_window_ms + ahead_ms,
-        .deadline_ms = delivery_deadline_ms(delivery),
+    struct record record = {
+        .kind = delivery->pen_reason ? RECORD_PEN : RECORD_EVENT,
+        .received_ms = delivery->received_ms,
+        .endpoint = text_of(delivery->endpoint->config->name),
+        .body = http_exchange_body(delivery->exchange),
     };
-    ledger_append(delivery->ingress->ledger, &append, on_appended, delivery);
+    if (delivery->pen_reason) {
+        record.reason = text_of(delivery->pen_reason);
+        record.signature = http_exchange_header(delivery->exchange, signature_header);
+        return record;
+    }
+    record.id = text_of(envelope->id);
+    record.type = text_of(envelope->type);
+    record.account = text_of(envelope->account);
+    record.created = text_of(envelope->created);
+    record.trace = text_of(delivery->trace);
+    record.window_ms = delivery->ingress->config->dedup_window_ms + ahead_ms;
+    return record;
 }
 
-static void on_penned(void *arg, enum ledger_stored stored, struct text stream_id) {
+static void ask_ledger(struct delivery *delivery) {
+    struct record record = delivery_record(delivery);
+    struct ledger_item item = drain_item(&record);
+    delivery->asked++;
+    delivery->ledger_asked = true;
+    ledger_append(delivery->ingress->ledger, &item, delivery_deadline_ms(delivery), on_appended,
+                  delivery);
+}
+
+/* Unknown is not stored: should it turn up later, Kula's next try is told as duplicate. */
+static void on_spooled(void *arg, enum spool_put put) {
     struct delivery *delivery = arg;
-    if (stored == LEDGER_NOT_STORED) {
+    if (put != SPOOL_SYNCED && delivery->exchange && !delivery->ledger_asked)
+        ask_ledger(delivery);
+    delivery_hear(delivery, put == SPOOL_SYNCED, ANSWER_ACCEPTED, "spool", text_of(NULL));
+}
+
+/* The disk takes long: ask the ledger too, and at the deadline wait for nobody. */
+static void on_patience_over(void *arg) {
+    struct delivery *delivery = arg;
+    if (!delivery->exchange)
+        return;
+    if (delivery->ledger_asked) {
         delivery_fail(delivery);
         return;
     }
-    metric_observe_ms(delivery->ingress->append_seconds, delivery_took_ms(delivery));
-    log_warning("delivery penned reason=%s endpoint=%s pen=%.*s ms=%" PRId64, delivery->pen_reason,
-                delivery->endpoint->config->name, TEXT_ARG(stream_id), delivery_took_ms(delivery));
-    delivery_answer(delivery, ANSWER_PENNED);
+    ask_ledger(delivery);
+    loop_timer_set(delivery->patience, delivery_deadline_ms(delivery));
 }
 
-static void delivery_pen(struct delivery *delivery) {
-    struct ledger_pen pen = {
-        .endpoint = text_of(delivery->endpoint->config->name),
-        .reason = text_of(delivery->pen_reason),
-        .signature = http_exchange_header(delivery->exchange, signature_header),
-        .body = http_exchange_body(delivery->exchange),
-        .received_ms = delivery->received_ms,
-        .deadline_ms = delivery_deadline_ms(delivery),
-    };
-    ledger_pen(delivery->ingress->ledger, &pen, on_penned, delivery);
+static void ask_spool(struct delivery *delivery, struct spool *spool) {
+    struct record record = delivery_record(delivery);
+    int64_t left_ms = delivery_deadline_ms(delivery);
+    delivery->asked++;
+    delivery->patience = loop_timer_create(delivery->ingress->loop, on_patience_over, delivery);
+    loop_timer_set(delivery->patience, left_ms < SPOOL_PATIENCE_MS ? left_ms : SPOOL_PATIENCE_MS);
+    spool_put(spool, &record, on_spooled, delivery);
+}
+
+static void delivery_store(struct delivery *delivery) {
+    struct spools *spools = delivery->ingress->spools;
+    struct spool *spool = spools ? spools_writing(spools) : NULL;
+    if (spool && spool_writable(spool))
+        ask_spool(delivery, spool);
+    else
+        ask_ledger(delivery);
 }
 
 /* ---- What the server tells ---- */
@@ -328,10 +390,10 @@ static void on_request(void *arg, struct http_exchange *exchange) {
     struct delivery *delivery = delivery_create(ingress, endpoint, exchange);
     if (!delivery_is_from_kula(delivery, &refusal))
         delivery_refuse(delivery, refusal);
-    else if ((delivery->pen_reason = delivery_read(delivery)))
-        delivery_pen(delivery);
-    else
-        delivery_append(delivery);
+    else {
+        delivery->pen_reason = delivery_read(delivery);
+        delivery_store(delivery);
+    }
 }
 
 static void on_fault(void *arg, enum http_fault fault, struct http_answer *http) {
@@ -349,7 +411,9 @@ struct ingress *ingress_create(const struct ingress_needs *needs) {
     ingress->config = needs->config;
     ingress->metrics = needs->metrics;
     ingress->append_seconds = metrics_series(needs->metrics, &append_seconds, NULL, NULL);
+    ingress->loop = needs->loop;
     ingress->ledger = needs->ledger;
+    ingress->spools = needs->spools;
     ingress->endpoints = endpoints_create(needs->config);
     ingress->handler = (struct http_handler){ingress, on_head, on_request, on_fault};
     LIST_INIT(&ingress->deliveries);
@@ -363,8 +427,13 @@ void ingress_destroy(struct ingress *ingress) {
     struct delivery *delivery;
     if (!ingress)
         return;
-    while ((delivery = LIST_FIRST(&ingress->deliveries)))
-        delivery_answer(delivery, ANSWER_UNAVAILABLE);
+    while ((delivery = LIST_FIRST(&ingress->deliveries))) {
+        delivery->asked = 0;
+        if (delivery->exchange)
+            delivery_answer(delivery, ANSWER_UNAVAILABLE);
+        else
+            delivery_destroy(delivery);
+    }
     http_server_destroy(ingress->server);
     endpoints_destroy(ingress->endpoints);
     string_finish(&ingress->body);

@@ -1,10 +1,11 @@
 /* Ingress is the story of one delivery, from its head to our answer.
  *
  * What Kula signed gets a 2xx, and a 2xx means that it is stored: first the
- * signature, over the body as it came; then what the body says; then the
- * ledger; and only when that has said yes, the answer. While the ledger is
- * away a delivery is held, up to 8 s after its first byte, because one refusal
- * is one step towards a disabled endpoint. */
+ * signature, over the body as it came; then what the body says; then the spool,
+ * or where there is none or it cannot write, the ledger; and only when one of
+ * them has said yes, the answer. While neither can, a delivery is held, up to
+ * 8 s after its first byte, because one refusal is one step towards a disabled
+ * endpoint. */
 #pragma once
 #include "base/config.h"
 #include "base/metrics.h"
@@ -12,20 +13,22 @@
 #include "net/http_server.h"
 
 struct ingress;
+struct spools;
 
 struct ingress_needs { /* all borrowed for the ingress' life */
     struct loop *loop;
     const struct config *config;
     struct metrics *metrics;
     struct ledger *ledger;
+    struct spools *spools; /* NULL: a 2xx waits for the ledger */
 };
 
 /* Deliveries are held for this long at most, after their first byte. */
 enum { INGRESS_HOLD_MS = 8000 };
 
 struct ingress *ingress_create(const struct ingress_needs *);
-/* Answers what is still held as unavailable, and cuts what is left. Only after
- * ledger_destroy, which sees to it that no answer of the ledger comes any more. */
+/* Answers what is still held as unavailable, and cuts what is left. Only after the
+ * spools and the ledger, so that no answer of theirs comes any more. */
 void ingress_destroy(struct ingress *);
 
 /* Its own, for listening and for the gauges. */

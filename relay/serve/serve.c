@@ -12,6 +12,7 @@
 #include "net/admin.h"
 #include "net/tls.h"
 #include "serve/ingress.h"
+#include "serve/spools.h"
 
 enum {
     /* What is held ends by itself within INGRESS_HOLD_MS; then the answers have to get out,
@@ -19,6 +20,7 @@ enum {
     DRAIN_MOST_MS = INGRESS_HOLD_MS + 1500,
     /* Until then a Redis that is not there yet is no news. */
     FIRST_CONNECT_MS = 1000,
+    LOOK_AT_SPOOL_MS = 10,
 };
 
 struct serve {
@@ -27,11 +29,13 @@ struct serve {
     struct metrics *metrics;
     struct metric *redis_connects;
     struct ledger *ledger;
+    struct spools *spools; /* NULL: durability is ledger */
     struct ingress *ingress;
     struct admin *admin;
     struct loop_timer *first_connect;
     struct loop_timer *drain_deadline;
-    int64_t away_since_ms; /* steady time; 0: it is not away, or nobody has been told */
+    struct loop_timer *spool_empty; /* when all is answered: is it? */
+    int64_t away_since_ms;          /* steady time; 0: it is not away, or nobody has been told */
     bool draining;
     int exit_code;
 };
@@ -41,7 +45,7 @@ enum { CONNECTIONS, DELIVERIES, BYTES, REDIS_UP, REDIS_CONNECTS };
 static const struct metric_family families[] = {
     [CONNECTIONS] = {"kula_relay_connections", METRIC_GAUGE, "Open connections of senders."},
     [DELIVERIES] = {"kula_relay_deliveries_in_flight", METRIC_GAUGE,
-                    "Deliveries that wait for the ledger."},
+                    "Deliveries that wait to be stored."},
     [BYTES] = {"kula_relay_bytes_in_flight", METRIC_GAUGE,
                "Bytes of bodies that are held or still to come."},
     [REDIS_UP] = {"kula_relay_redis_connected", METRIC_GAUGE,
@@ -55,7 +59,10 @@ static const struct metric_family families[] = {
 static void tell_away(struct serve *serve) {
     struct text trouble = ledger_trouble(serve->ledger);
     serve->away_since_ms = clock_steady_ms();
-    log_warning("redis away, deliveries are held trouble=%.*s", TEXT_ARG(trouble));
+    if (serve->spools)
+        log_warning("redis away, deliveries wait in the spool trouble=%.*s", TEXT_ARG(trouble));
+    else
+        log_warning("redis away, deliveries are held trouble=%.*s", TEXT_ARG(trouble));
 }
 
 static void on_ledger_state(void *arg, bool connected) {
@@ -70,6 +77,8 @@ static void on_ledger_state(void *arg, bool connected) {
     else
         log_info("redis connected");
     serve->away_since_ms = 0;
+    if (serve->spools)
+        spools_on_ledger(serve->spools);
 }
 
 static void on_first_connect_overdue(void *arg) {
@@ -91,19 +100,29 @@ static void on_scrape(void *arg) {
     set_gauge(serve, DELIVERIES, ingress_deliveries_in_flight(serve->ingress));
     set_gauge(serve, BYTES, http_server_body_bytes(server));
     set_gauge(serve, REDIS_UP, ledger_connected(serve->ledger));
+    if (serve->spools)
+        spools_set_gauges(serve->spools);
 }
 
-/* Without Redis deliveries are still taken and held, so a load balancer
- * would better nothing by sending them elsewhere. */
+static bool spool_works(const struct serve *serve) {
+    const struct spool *spool = serve->spools ? spools_writing(serve->spools) : NULL;
+    return spool && spool_writable(spool);
+}
+
+/* Where only Redis is away, deliveries are still taken, spooled or held, so a load
+ * balancer would better nothing by sending them elsewhere. */
 static bool on_ready(void *arg, struct string *json) {
     const struct serve *serve = arg;
-    if (serve->draining)
+    bool redis = ledger_connected(serve->ledger), spool = !serve->spools || spool_works(serve);
+    if (serve->draining) {
         string_add_of(json, "{\"status\":\"draining\"}");
-    else if (!ledger_connected(serve->ledger))
-        string_add_of(json, "{\"status\":\"ready\",\"degraded\":true,\"redis\":\"away\"}");
-    else
-        string_add_of(json, "{\"status\":\"ready\"}");
-    return !serve->draining;
+        return false;
+    }
+    bool ready = redis || spool;
+    string_addf(json, "{\"status\":\"%s\"%s%s%s}", ready ? "ready" : "unavailable",
+                redis && spool ? "" : ",\"degraded\":true", redis ? "" : ",\"redis\":\"away\"",
+                spool ? "" : ",\"spool\":\"not writable\"");
+    return ready;
 }
 
 static bool on_health(void *arg, struct string *json) {
@@ -114,8 +133,13 @@ static bool on_health(void *arg, struct string *json) {
 
 /* ---- Stopping ---- */
 
+/* What is not in the ledger by the deadline stays in the spool, for the next start. */
 static void on_drained(void *arg) {
     struct serve *serve = arg;
+    if (serve->spools && !spools_are_empty(serve->spools)) {
+        loop_timer_set(serve->spool_empty, LOOK_AT_SPOOL_MS);
+        return;
+    }
     log_info("drained");
     loop_stop(serve->loop);
 }
@@ -156,6 +180,20 @@ static bool start_ledger(struct serve *serve, struct string *why) {
     return false;
 }
 
+static bool start_spools(struct serve *serve, struct string *why) {
+    if (serve->config->durability == CONFIG_DURABILITY_LEDGER)
+        return true;
+    serve->spools = spools_create(&(struct spools_needs){.loop = serve->loop,
+                                                         .config = serve->config,
+                                                         .ledger = serve->ledger,
+                                                         .metrics = serve->metrics},
+                                  why);
+    if (serve->spools)
+        return true;
+    serve->exit_code = SERVE_FAILED;
+    return false;
+}
+
 static bool open_listener(struct serve *serve, const struct config_listener *listener,
                           struct string *why) {
     struct ssl_ctx_st *tls = NULL;
@@ -184,6 +222,7 @@ static bool open_listeners(struct serve *serve, struct string *why) {
         .config = serve->config,
         .metrics = serve->metrics,
         .ledger = serve->ledger,
+        .spools = serve->spools,
     });
     for (size_t i = 0; i < serve->config->listener_count; i++)
         if (!open_listener(serve, &serve->config->listeners[i], why))
@@ -218,7 +257,8 @@ static void take_signals(struct serve *serve) {
 }
 
 static bool start(struct serve *serve, struct string *why) {
-    if (!start_ledger(serve, why) || !open_listeners(serve, why) || !start_admin(serve, why))
+    if (!start_ledger(serve, why) || !start_spools(serve, why) || !open_listeners(serve, why) ||
+        !start_admin(serve, why))
         return false;
     take_signals(serve);
     loop_timer_set(serve->first_connect, FIRST_CONNECT_MS);
@@ -230,13 +270,16 @@ static void init(struct serve *serve, const struct config *config) {
     serve->redis_connects = metrics_series(serve->metrics, &families[REDIS_CONNECTS], NULL, NULL);
     serve->first_connect = loop_timer_create(serve->loop, on_first_connect_overdue, serve);
     serve->drain_deadline = loop_timer_create(serve->loop, on_drain_deadline, serve);
+    serve->spool_empty = loop_timer_create(serve->loop, on_drained, serve);
 }
 
 static void finish(struct serve *serve) {
     admin_stop(serve->admin);
     ledger_destroy(serve->ledger);
+    spools_destroy(serve->spools);
     ingress_destroy(serve->ingress);
     loop_timer_destroy(serve->drain_deadline);
+    loop_timer_destroy(serve->spool_empty);
     loop_timer_destroy(serve->first_connect);
     metrics_destroy(serve->metrics);
     loop_destroy(serve->loop);

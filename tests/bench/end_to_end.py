@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What goes through, end to end, and what it costs: signed deliveries over TLS from
-`kula-relay send`, through serve, Redis (appendfsync always) and forward, to a service.
+`kula-relay send`, through serve, its spool, Redis and forward, to a service.
 
-    python3 tests/bench/end_to_end.py [--count N] [--rate N] [--connections N] [--rounds N]
+    python3 tests/bench/end_to_end.py [--durability spool|ledger] [--count N] [--rate N] [--connections N] [--rounds N]
 
 Prints, for each round, the rate reached, how long after the last answer nothing was owed,
 CPU seconds per 10,000 events and the most memory of each process; then the medians. Figures
@@ -70,7 +70,7 @@ def most_memory_mib(pid):
 
 
 def one_round(asked):
-    house = House()
+    house = House(asked.durability)
     sink = Sink()
     try:
         crt, key = certificate()
@@ -104,6 +104,8 @@ def one_round(asked):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--durability", choices=("spool", "ledger"), default="spool",
+                        help="what a 2xx waits for: with spool Redis runs at appendfsync everysec, with ledger at always")
     parser.add_argument("--count", type=int, default=20000)
     parser.add_argument("--rate", type=int, default=1000, help="events a second; 0 is as fast as it goes")
     parser.add_argument("--connections", type=int, default=50)

@@ -80,9 +80,14 @@ class Answers:
         self.assert_stored(0, 0)
         return answer
 
+    def stored(self):
+        """How many more events and penned deliveries there are than before."""
+        return (self.ledger.length() - self.before[0],
+                len(self.ledger.penned()) - self.before[1])
+
     def assert_stored(self, events_more, penned_more):
-        self.assertEqual((self.ledger.length() - self.before[0],
-                          len(self.ledger.penned()) - self.before[1]), (events_more, penned_more))
+        self.house.drain()
+        self.assertEqual(self.stored(), (events_more, penned_more))
 
     def assert_accepted(self, answer, body, event_id):
         self.assert_one_line(answer, 200, "accepted")

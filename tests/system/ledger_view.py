@@ -102,6 +102,13 @@ class Ledger:
     def stream_id(self, event_id):
         return next(entry for entry, fields in self.events() if fields["id"].decode() == event_id)
 
+    def remembers(self, event_id, endpoint="kula"):
+        """The event came in, be it that it stands in the stream or did so once."""
+        try:
+            return self.redis("EXISTS", self.key("seen", endpoint, event_id)) == 1
+        except (OSError, RedisError):  # away, or still loading
+            return False
+
     def length(self):
         return self.redis("XLEN", self.key("events"))
 

@@ -261,6 +261,8 @@ class OverTls(Deliveries, unittest.TestCase):
 class Vectors(Story):
     """Signatures that were computed by other tools (the guide's own example verifies nothing)."""
 
+    durability = "ledger"  # so that a duplicate is told as one
+
     T = 1736937000
     A = (b'{"event":"ping","event_id":"evt_test_abc123","created_at":"2025-01-15T10:30:00Z",'
          b'"account_id":12345,"data":{"message":"Webhook test"}}')

@@ -8,9 +8,9 @@ from house import SECRET, Story
 from processes import RELAY, run
 from sim import events
 
-COMMANDS = ("serve", "forward", "up", "demo", "tail", "show", "dead", "send", "audit", "check",
+COMMANDS = ("serve", "forward", "up", "demo", "tail", "show", "dead", "send", "spool", "audit", "check",
             "version")
-NOT_YET = ("status", "doctor", "pen", "spool", "webhook", "watch", "replay", "listen", "verify",
+NOT_YET = ("status", "doctor", "pen", "webhook", "watch", "replay", "listen", "verify",
            "pause", "resume", "service", "erase")
 PERSON = "Zoë Ångström"
 
@@ -44,7 +44,8 @@ class WithoutALedger(Story):
         for words in (["tail", "--nonsense"], ["tail", "-n", "x"], ["tail", "what"], ["show"],
                       ["show", "a", "b"], ["dead"], ["dead", "list"], ["dead", "burn", "crm"],
                       ["dead", "replay", "crm"], ["dead", "replay", "crm", "--all", "1-0"],
-                      ["send", "--count", "-1"], ["audit", "x"], ["check", "--for", "nothing"],
+                      ["send", "--count", "-1"], ["audit", "x"], ["spool"],
+                      ["spool", "burn"], ["spool", "list", "x"], ["check", "--for", "nothing"],
                       ["serve", "--nonsense"], ["forward", "--nonsense"], ["tail", "--since", "soon"]):
             with self.subTest(words=words):
                 result = self.house.relay(*words, expect=2)
@@ -63,7 +64,7 @@ class WithoutALedger(Story):
     def test_a_broken_configuration_is_exit_78_and_all_its_mistakes_are_told(self):
         self.house.service("crm")
         text = self.house.configure().read_text()
-        text = text.replace("durability: ledger", "durability: wish\n  body_limt: 5MiB")
+        text = text.replace("durability: spool", "durability: wish\n  body_limt: 5MiB")
         text = text.replace("timeout: 5s", "timeout: 5")
         self.house.config_file.write_text(text)
         lines = text.splitlines()
@@ -231,18 +232,23 @@ class WithALedger(Story):
         url = self.house.serve.url + self.house.PATH
         how = ["--url", url, "--secret-file", str(self.house.secret_file)]
         self.house.relay("send", *how, "--type", "candidate.created", "--id", "evt_sent", config=False)
+        self.house.drain()
         _, fields = self.house.ledger.events()[-1]
         self.assertEqual((fields["id"], fields["type"]), (b"evt_sent", b"candidate.created"))
         self.house.relay("send", *how, "--id", "evt_sent", config=False)  # a duplicate is a 2xx too
+        self.house.drain()
         self.assertEqual(self.house.ledger.event_ids(), ["evt_sent"])
         body = events.multibyte("evt_of_a_file")
         self.house.relay("send", *how, "--body", self.house.write("body.json", body), config=False)
+        self.house.drain()
         self.assertEqual(self.house.ledger.events()[-1][1]["body"], body)
         self.house.relay("send", *how, "--count", "20", "--rate", "200", config=False)
+        self.house.drain()
         self.assertEqual(self.house.ledger.length(), 22)
 
     def test_send_takes_secret_from_the_configuration(self):
         self.house.relay("send", "--url", self.house.serve.url + self.house.PATH)
+        self.house.drain()
         self.assertEqual(self.house.ledger.length(), 1)
 
     def test_send_fails_where_it_is_not_answered_2xx(self):

@@ -7,7 +7,7 @@ from house import Story
 from processes import SLOW
 
 
-class RedisOutage(Story):
+class UnderLoad:
     def under_load(self, interrupt):
         """Deliveries come all the time while Redis is interrupted: all are told 2xx, all arrive."""
         crm, search = self.house.service("crm"), self.house.service("search")
@@ -42,6 +42,12 @@ class RedisOutage(Story):
             redis.start()
 
         self.under_load(kill)
+
+
+class RedisOutage(UnderLoad, Story):
+    """Where a 2xx waits for Redis, deliveries are held while it is away."""
+
+    durability = "ledger"
 
     def test_redis_frozen_for_a_moment_under_load_costs_no_delivery(self):
         def freeze(redis):
@@ -92,3 +98,37 @@ class RedisOutage(Story):
         self.assertEqual(self.house.ledger.event_ids(), ["evt_1"])
         serve.wait("redis_connected", {}, 1)
         self.assertEqual(serve.admin.get("/readyz").json(), {"status": "ready"})
+
+
+class RedisOutageWithASpool(UnderLoad, Story):
+    """Where a 2xx waits for the spool, Kula does not notice."""
+
+    def test_deliveries_are_accepted_without_redis_and_stored_in_their_order_when_it_comes(self):
+        crm = self.house.service("crm")
+        serve = self.house.start_serve()
+        bodies = [b'{"event":"ping","event_id":"evt_%d"}' % n for n in range(20)]
+        for body in bodies:
+            answer = self.house.post(body)
+            self.assertEqual((answer.status, answer.json()["status"]), (200, "accepted"))
+        self.assertEqual(serve.value("spool_undrained_records"), 20)
+        self.assertEqual(serve.admin.get("/readyz").json(),
+                         {"status": "ready", "degraded": True, "redis": "away"})
+        self.house.redis.start()
+        self.house.drain()
+        stored = [fields["body"] for _, fields in self.house.ledger.events()]
+        self.assertEqual(stored, bodies)
+        self.house.start_forward()
+        crm.wait_delivered([f"evt_{n}" for n in range(20)])
+        self.house.settle()
+
+    def test_what_a_killed_serve_left_in_the_spool_is_stored_by_the_next(self):
+        self.house.start_serve()
+        ids = [f"evt_{n}" for n in range(5)]
+        for event_id in ids:
+            answer = self.house.post(b'{"event":"ping","event_id":"%s"}' % event_id.encode())
+            self.assertEqual(answer.status, 200)
+        self.house.serve.kill()
+        self.house.redis.start()
+        self.house.start_serve()
+        self.house.drain()
+        self.assertEqual(self.house.ledger.event_ids(), ids)

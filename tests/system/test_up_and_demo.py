@@ -13,6 +13,7 @@ CONFIG = """
 serve:
   listen: [{{address: "127.0.0.1:0"}}]
   endpoints: [{{name: kula, path: /webhooks/kula, secret_files: ["{folder}/secret"]}}]
+  spool: {{directory: "{folder}/spool"}}
 """
 
 

@@ -19,6 +19,17 @@ struct problems_case {
     const char *problems;
 };
 
+/* A `serve` that lacks nothing but the spool's folder. */
+#define SERVE                                                                                      \
+    "serve:\n"                                                                                     \
+    "  listen: [{address: \"a:1\"}]\n"                                                             \
+    "  endpoints: [{name: k, path: /k, secret_files: [secret]}]\n"
+
+#define NO_FOLDER                                                                                  \
+    "serve.spool.directory: is missing: a 2xx waits until the delivery is on disk, in the folder " \
+    "that is named here; name one, or write durability: ledger under serve to wait for Redis "     \
+    "instead\n"
+
 /* The files secret, empty, twolines, cert and key are there; missing is not. */
 static const struct problems_case cases[] = {
     /* The file as a whole. */
@@ -117,9 +128,11 @@ static const struct problems_case cases[] = {
      "t:1:9: redis: unknown key \"password\"; did you mean \"password_file\"?\n"},
     {CONFIG_FOR_LEDGER, "log: {colour: blue}\n",
      "t:1:7: log: unknown key \"colour\"; known here: level, format\n"},
-    {CONFIG_FOR_LEDGER, "serve: {spool: {directory: /x}}\n",
-     "t:1:9: serve: unknown key \"spool\"; known here: listen, admin, endpoints, body_limit, "
-     "connections, bytes_in_flight, dedup_window, durability\n"},
+    {CONFIG_FOR_LEDGER, "serve: {colour: blue}\n",
+     "t:1:9: serve: unknown key \"colour\"; known here: listen, admin, endpoints, body_limit, "
+     "connections, bytes_in_flight, dedup_window, durability, spool\n"},
+    {CONFIG_FOR_LEDGER, "serve: {spool: {folder: /x}}\n",
+     "t:1:17: serve.spool: unknown key \"folder\"; known here: directory, max_size, keep\n"},
     {CONFIG_FOR_LEDGER, "\"a\\nb\": 1\n",
      "t:1:1: unknown key \"a?b\"; known here: redis, serve, forward, services, log\n"},
     {CONFIG_FOR_LEDGER,
@@ -280,8 +293,11 @@ static const struct problems_case cases[] = {
      "t:1:21: serve.body_limit: 1GiB is out of range: 1KiB to 64MiB\n"},
     {CONFIG_FOR_LEDGER, "serve: {connections: 1e4}\n",
      "t:1:22: serve.connections: \"1e4\" is not a whole number\n"},
-    {CONFIG_FOR_LEDGER, "serve: {durability: spool}\n",
-     "t:1:21: serve.durability: \"spool\" is not known: write ledger\n"},
+    {CONFIG_FOR_LEDGER, "serve: {durability: memory}\n",
+     "t:1:21: serve.durability: \"memory\" is not known: write spool or ledger\n"},
+    {CONFIG_FOR_LEDGER, "serve: {spool: {max_size: 1MiB, keep: 8d}}\n",
+     "t:1:27: serve.spool.max_size: 1MiB is out of range: 64MiB to 1024GiB\n"
+     "t:1:39: serve.spool.keep: 8d is out of range: 1s to 7d\n"},
     {CONFIG_FOR_LEDGER, "log: {level: loud, format: xml}\n",
      "t:1:14: log.level: \"loud\" is not known: write debug, info, warning or error\n"
      "t:1:28: log.format: \"xml\" is not known: write auto, text or json\n"},
@@ -535,6 +551,25 @@ static const struct problems_case cases[] = {
     {CONFIG_FOR_LEDGER, "serve: {body_limit: 2MiB, bytes_in_flight: 1MiB}\n",
      "t:1:27: serve.bytes_in_flight: is less than serve.body_limit: the longest body would never "
      "be taken\n"},
+    {CONFIG_FOR_LEDGER, "serve: {body_limit: 64MiB, spool: {max_size: 100MiB}}\n",
+     "t:1:36: serve.spool.max_size: is less than twice serve.body_limit: the longest body would "
+     "hardly ever find room\n"},
+    /* The spool's folder. */
+    {CONFIG_FOR_SERVE, SERVE "  spool: {keep: 1m}\n", "t:4:3: " NO_FOLDER},
+    {CONFIG_FOR_SERVE, SERVE "  durability: spool\n", "t:1:1: " NO_FOLDER},
+    {CONFIG_FOR_SERVE, SERVE "  spool: {directory: }\n",
+     "t:4:11: serve.spool.directory: is empty: write a single value, or leave it out\n"},
+    {CONFIG_FOR_SERVE, SERVE "  spool: {directory: secret}\n",
+     "t:4:11: serve.spool.directory: cannot write into the folder secret: Not a directory\n"},
+    {CONFIG_FOR_SERVE, SERVE "  spool: {directory: missing/spool/}\n",
+     "t:4:11: serve.spool.directory: cannot make the folder missing/spool/: No such file or "
+     "directory\n"},
+    {CONFIG_FOR_SEND, SERVE "  spool: {directory: missing/spool}\n", ""},
+    {CONFIG_FOR_SPOOL, "serve: {spool: {directory: missing/spool}}\n", ""},
+    {CONFIG_FOR_ALL, SERVE "  spool: {directory: made/}\n", ""},
+    {CONFIG_FOR_SERVE, SERVE "  spool: {directory: .}\n", ""},
+    {CONFIG_FOR_SERVE, SERVE "  durability: ledger\n", ""},
+    {CONFIG_FOR_SEND, SERVE, ""},
     /* Files. */
     {CONFIG_FOR_LEDGER,
      "redis:\n"
@@ -573,6 +608,7 @@ static const struct problems_case cases[] = {
      "serve:\n"
      "  listen: [{address: \"a:1\", certificate: missing, private_key: key}]\n"
      "  endpoints: [{name: k, path: /k, secret_files: [secret, missing]}]\n",
+     "t:1:1: " NO_FOLDER
      "t:2:29: serve.listen[0].certificate: cannot read the file missing: No such file or "
      "directory\n"
      "t:3:58: serve.endpoints[0].secret_files[1]: cannot read the secret file missing: No such "
@@ -592,6 +628,7 @@ static const struct problems_case cases[] = {
      "    ca_file: missing\n",
      "t:1:9: redis.password_file: cannot read the secret file missing: No such file or directory; "
      "create it, or name the right file\n"
+     "t:2:1: " NO_FOLDER
      "t:6:22: serve.endpoints[0].secret_files[0]: cannot read the secret file missing: No such "
      "file or directory; create it, or name the right file\n"
      "t:7:29: serve.listen[0].certificate: cannot read the file missing: No such file or "
@@ -607,20 +644,22 @@ static const struct problems_case cases[] = {
      "  - name: a\n"
      "    url: http://a/\n",
      "t:1:1: serve.endpoints: an endpoint is needed here\n"
-     "t:1:1: serve.listen: a listener is needed here\n"},
+     "t:1:1: serve.listen: a listener is needed here\n"
+     "t:1:1: " NO_FOLDER},
     {CONFIG_FOR_SERVE,
      "serve:\n"
      "  endpoints:\n"
      "    - name: k\n"
      "      path: /k\n",
      "t:1:1: serve.listen: a listener is needed here\n"
+     "t:1:1: " NO_FOLDER
      "t:3:7: serve.endpoints[0].secret_files: is missing: without a secret no delivery can be "
      "verified (KULA_WEBHOOK_SECRET_FILE may name it too)\n"},
     {CONFIG_FOR_SERVE,
      "serve:\n"
      "  listen: []\n"
      "  endpoints: []\n",
-     "t:2:3: serve.listen: a listener is needed here\n"
+     "t:1:1: " NO_FOLDER "t:2:3: serve.listen: a listener is needed here\n"
      "t:3:3: serve.endpoints: an endpoint is needed here\n"},
     {CONFIG_FOR_ALL,
      "serve:\n"
@@ -629,6 +668,7 @@ static const struct problems_case cases[] = {
      "      path: /k\n"
      "      secret_files: []\n",
      "t:1:1: serve.listen: a listener is needed here\n"
+     "t:1:1: " NO_FOLDER
      "t:5:21: serve.endpoints[0].secret_files: is an empty list: put something into it, or leave "
      "it out\n"},
     {CONFIG_FOR_FORWARD,

@@ -41,6 +41,35 @@ static void test_times_are_utc(void **state) {
     assert_string_equal(out, "2025-01-15 10:30:00Z");
 }
 
+static void test_sizes_and_ages_are_short(void **state) {
+    static const struct {
+        void (*show)(int64_t, struct string *);
+        int64_t value;
+        const char *shown;
+    } cases[] = {
+        {view_size, 0, "0 B"},
+        {view_size, 10239, "10239 B"},
+        {view_size, 10240, "10 KiB"},
+        {view_size, 64 << 20, "64 MiB"},
+        {view_size, (int64_t)1 << 40, "1024 GiB"},
+        {view_size, (int64_t)20 << 40, "20480 GiB"},
+        {view_age, -5, "0 s"}, /* a clock that was set back */
+        {view_age, 999, "0 s"},
+        {view_age, 119999, "119 s"},
+        {view_age, 120000, "2 min"},
+        {view_age, 7200000, "2 h"},
+        {view_age, 172799999, "47 h"},
+        {view_age, 172800000, "2 d"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct string out = {0};
+        cases[i].show(cases[i].value, &out);
+        assert_string_equal(out.data, cases[i].shown);
+        string_finish(&out);
+    }
+}
+
 static void test_a_listener_is_reached_from_this_machine(void **state) {
     static char certificate[] = "tls.crt";
     static const struct {
@@ -70,6 +99,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_shown_can_steer_a_terminal),
         cmocka_unit_test(test_times_are_utc),
+        cmocka_unit_test(test_sizes_and_ages_are_short),
         cmocka_unit_test(test_a_listener_is_reached_from_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

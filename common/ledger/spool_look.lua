@@ -1,0 +1,22 @@
+#!lua flags=allow-oom
+-- spool_look: what the ledger has of a spool, and how old the oldest event is that a service is still owed.
+-- KEYS spool events places   ARGV kept_ms
+-- Returns {last, owed_since_ms}; owed_since_ms is the time of the call where nothing is owed.
+local spool, events, places = KEYS[1], KEYS[2], KEYS[3]
+
+local last = redis.call('GET', spool) or '0'
+redis.call('PEXPIRE', spool, ARGV[1])
+
+local time = redis.call('TIME')
+local since = time[1] * 1000 + math.floor(time[2] / 1000)
+local function look_at(id)
+  since = math.min(since, tonumber(string.match(id, '^%d+')))
+end
+local noted = redis.call('HGETALL', places)
+for i = 1, #noted, 2 do
+  local pending = redis.pcall('XPENDING', events, noted[i])
+  if not pending.err and pending[1] > 0 then look_at(pending[2]) end
+  local unread = redis.call('XRANGE', events, '(' .. noted[i + 1], '+', 'COUNT', 1)[1]
+  if unread then look_at(unread[1]) end
+end
+return {last, since}

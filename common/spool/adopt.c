@@ -1,0 +1,146 @@
+/* What earlier starts left behind: found, locked, read, and opened to be
+ * drained. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "spool/damage.h"
+#include "spool/recover.h"
+#include "spool/room.h"
+
+struct adoption {
+    struct loop *loop;
+    const struct spool_options *options;
+    const struct disk *disk;
+    char **names;
+    size_t name_count;
+    struct spool **adopted;
+    int count;
+};
+
+static void on_name(void *arg, const char *name) {
+    struct adoption *adoption = arg;
+    adoption->names =
+        memory_resize(adoption->names, (adoption->name_count + 1) * sizeof *adoption->names);
+    adoption->names[adoption->name_count++] = text_copy(text_of(name));
+}
+
+struct content {
+    bool segments, copies;
+};
+
+static void on_entry(void *arg, const char *name) {
+    struct content *content = arg;
+    uint64_t number;
+    if (segment_name_parse(name, &number))
+        content->segments = true;
+    else if (damage_is_copy(name))
+        content->copies = true;
+}
+
+/* A spool that was drained and removed, but for copies of damage that wait for a person. */
+static bool is_only_copies(const struct adoption *adoption, const struct folder *folder) {
+    struct content content = {0};
+    const struct disk *disk = adoption->disk;
+    return disk->list(disk->arg, folder->path, on_entry, &content) == 0 && content.copies &&
+           !content.segments;
+}
+
+static void add(struct adoption *adoption, struct spool *spool) {
+    struct spool_figures figures;
+    spool_figures(spool, &figures);
+    log_info("adopted spool id=%s records=%" PRIu64 " undrained=%" PRIu64
+             " damaged_records=%" PRId64 " damaged_bytes=%" PRId64,
+             spool->folder.id, figures.records, figures.undrained, figures.damaged_records,
+             figures.damaged_bytes);
+    adoption->adopted =
+        memory_resize(adoption->adopted, ((size_t)adoption->count + 1) * sizeof *adoption->adopted);
+    adoption->adopted[adoption->count++] = spool;
+}
+
+static void open_recovered(struct adoption *adoption, struct folder *folder,
+                           struct recovery *recovery) {
+    struct spool *spool = spool_open(adoption->loop, adoption->options, folder);
+    spool->adopted = true;
+    spool->last = spool->given = recovery->last;
+    string_add_of(&spool->trouble, "it was left by an earlier start, and is only drained");
+    TAILQ_CONCAT(&spool->segments, &recovery->segments, segments);
+    spool->counts.damaged_records = recovery->damaged_records;
+    spool->counts.damaged_bytes = recovery->damaged_bytes;
+    spool_start(spool, &recovery->checkpoint);
+    add(adoption, spool);
+}
+
+static bool read_folder(struct adoption *adoption, struct folder *folder, struct string *why) {
+    struct recovery recovery = {
+        .disk = adoption->disk,
+        .folder = folder->path,
+        .spool = folder->spool,
+    };
+    if (is_only_copies(adoption, folder))
+        return true;
+    bool good = recover(&recovery, why);
+    if (good)
+        open_recovered(adoption, folder, &recovery);
+    recovery_finish(&recovery);
+    return good;
+}
+
+static bool adopt(struct adoption *adoption, const char *name, struct string *why) {
+    struct folder folder = {.lock = -1};
+    if (!folder_named(&folder, adoption->options->directory, name))
+        return true; /* somebody else's */
+    bool good = true;
+    switch (folder_lock(&folder, adoption->disk)) {
+    case FOLDER_LOCKED:
+        good = read_folder(adoption, &folder, why);
+        break;
+    case FOLDER_HELD:
+        log_info("spool held by another process spool=%s", folder.id);
+        break;
+    case FOLDER_GONE:
+        break;
+    case FOLDER_FAILED:
+        string_addf(why, "cannot lock %s: %s", folder.path, strerror(errno));
+        good = false;
+        break;
+    }
+    folder_finish(&folder, adoption->disk);
+    return good;
+}
+
+static bool list(struct adoption *adoption, struct string *why) {
+    const char *directory = adoption->options->directory;
+    if (adoption->disk->list(adoption->disk->arg, directory, on_name, adoption) == 0 ||
+        errno == ENOENT)
+        return true;
+    string_addf(why, "cannot list %s: %s", directory, strerror(errno));
+    return false;
+}
+
+int spool_adopt(struct loop *loop, const struct spool_options *options, struct spool ***adopted,
+                struct string *why) {
+    struct adoption adoption = {
+        .loop = loop,
+        .options = options,
+        .disk = options->disk ? options->disk : &disk_real,
+    };
+    bool good = list(&adoption, why);
+    for (size_t i = 0; i < adoption.name_count; i++) {
+        good = good && adopt(&adoption, adoption.names[i], why);
+        free(adoption.names[i]);
+    }
+    free(adoption.names);
+    if (good) {
+        *adopted = adoption.adopted;
+        return adoption.count;
+    }
+    for (int i = 0; i < adoption.count; i++)
+        spool_destroy(adoption.adopted[i]);
+    free(adoption.adopted);
+    *adopted = NULL;
+    return -1;
+}

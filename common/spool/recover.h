@@ -1,0 +1,28 @@
+/* Reads what a process left behind: which segments there are, what is in them,
+ * and what ought to be and is not. It changes nothing but that damage is copied
+ * aside.
+ *
+ * What stands at the very end and is no record is a tail: a write that nobody
+ * was told of. What is followed by a record, or by a segment or a checkpoint
+ * that knows of later ones, is damage. */
+#pragma once
+#include "spool/checkpoint.h"
+#include "spool/segment.h"
+
+struct recovery {
+    const struct disk *disk;
+    const char *folder;
+    uint64_t spool;
+    bool survey; /* also what was drained; quietly, copying nothing; files may vanish meanwhile */
+
+    /* What was found. */
+    struct checkpoint checkpoint; /* zeros where there was none */
+    struct segment_list segments;
+    uint64_t last; /* the last record; 0: none */
+    int64_t bytes; /* of all segment files, begun or not */
+    int64_t damaged_records, damaged_bytes;
+};
+
+/* False with a sentence where a file cannot be read, or belongs to another version or spool. */
+bool recover(struct recovery *, struct string *why);
+void recovery_finish(struct recovery *); /* what is still in `segments` */

@@ -1,0 +1,37 @@
+/* What the files of this room that stand on the loop share: a spool's inside. */
+#pragma once
+#include "spool/folder.h"
+#include "spool/reader.h"
+#include "spool/segment.h"
+#include "spool/spool.h"
+#include "spool/writer.h"
+
+struct spool {
+    struct loop *loop;
+    struct spool_options options;
+    char *directory;
+    const struct disk *disk;
+    struct folder folder;
+    bool adopted;
+    struct writer *writer;
+
+    bool writable;
+    struct string trouble; /* empty when writable */
+    struct string said;    /* the last thing in the log that did not keep it from writing */
+
+    uint64_t given, last; /* sequences: the last that was given, and that was synced */
+    uint64_t drained;
+    uint64_t noted_drained, noted_last; /* the checkpoint was told of */
+    int64_t hold_since_ms;
+    struct segment_list segments;
+    struct reader reader;
+
+    struct put_queue refused; /* to be called back on the next turn */
+    struct loop_timer *later, *tick;
+    struct spool_figures counts; /* only what is counted as it happens */
+    int64_t sync_us;
+};
+
+/* With its folder, which it takes. Segments and the like are still to be filled in. */
+struct spool *spool_open(struct loop *, const struct spool_options *, struct folder *);
+void spool_start(struct spool *, const struct checkpoint *); /* its writer and its timers */

@@ -1,0 +1,101 @@
+/* The spool is where a delivery is durable before Redis has it.
+ *
+ * One spool is one locked sub-folder with a random id and records numbered from
+ * 1; each start of `serve` makes a new one, so a number is never used twice
+ * under one id, whatever became of the disk. What earlier starts left behind is
+ * adopted: locked, read, drained, and removed when nothing in it is needed.
+ *
+ * Writing is group commit: all that was put while one sync ran goes out with
+ * the next, at most one every 2 ms under load. A helper thread does nothing but
+ * write and sync what it is handed; everything here is called on the loop, and
+ * calls back on it.
+ *
+ * Reading is for whoever drains it into the ledger: from memory as long as the
+ * reader keeps up, from the files when it fell behind or goes back. Only what
+ * was synced is read. */
+#pragma once
+#include "net/loop.h"
+#include "spool/record.h"
+
+struct spool;
+struct disk;
+
+struct spool_options {
+    const char *directory;    /* holds one sub-folder a spool */
+    int64_t max_bytes;        /* of all segments of this spool */
+    int64_t keep_ms;          /* segments younger than this stay, drained or not */
+    int64_t least_free_bytes; /* left on the file system; 0: 64 MiB */
+    int64_t segment_bytes;    /* 0: 16 MiB; a longer record gets a segment of its own size */
+    const struct disk *disk;  /* NULL: the real one */
+    /* Something to read has come: synced, or found. May be NULL. */
+    loop_fn *on_readable;
+    /* It can write again, or cannot any more (spool_trouble says why). May be NULL. */
+    void (*on_state)(void *arg, bool writable);
+    void *arg;
+};
+
+/* A new one, locked and synced with its folder. NULL with a sentence: the
+ * directory cannot be made or written. */
+struct spool *spool_create(struct loop *, const struct spool_options *, struct string *why);
+
+/* Locks and opens those that nobody holds, for reading only. How many; they are
+ * in *adopted (free the array, destroy each). -1 with a sentence where one cannot
+ * be read: a read error is not an empty spool; or where one has a version that this program does
+ * not know. */
+int spool_adopt(struct loop *, const struct spool_options *, struct spool ***adopted,
+                struct string *why);
+/* Stops the thread after what it was handed; callbacks of puts still open come
+ * with SPOOL_UNKNOWN before it returns. */
+void spool_destroy(struct spool *);
+
+const char *spool_id(const struct spool *); /* 16 hex digits */
+bool spool_writable(const struct spool *);
+struct text spool_trouble(const struct spool *); /* for people; empty when writable */
+
+enum spool_put {
+    SPOOL_SYNCED,  /* it is on disk */
+    SPOOL_REFUSED, /* it is not, and will not be: no room, cannot write */
+    SPOOL_UNKNOWN, /* a write or sync failed half-way: it may turn up later */
+};
+typedef void spool_put_fn(void *arg, enum spool_put);
+/* The record is borrowed until the call returns; the spool gives it its number.
+ * The callback comes later, once, however long the disk takes: deadlines are the
+ * caller's. */
+void spool_put(struct spool *, struct record *, spool_put_fn *, void *arg);
+
+/* Up to `most` records and about most_bytes behind `after`, in order. Texts live
+ * until the next call of spool_read on this spool or its destruction. Damaged
+ * ones are passed over, and counted. Count; 0: nothing (yet). -1: the files cannot be read now. */
+int spool_read(struct spool *, uint64_t after, struct record *records, size_t most,
+               size_t most_bytes);
+uint64_t spool_last(const struct spool *);  /* the number of the last synced record; 0: none */
+uint64_t spool_first(const struct spool *); /* of the oldest that is still there; 0: none */
+
+/* The ledger has everything up to here; may go back. Checkpointed before a
+ * segment is removed. */
+void spool_drained(struct spool *, uint64_t up_to);
+/* Segments with records received since then stay, within max_bytes. */
+void spool_hold(struct spool *, int64_t since_ms);
+/* An adopted one, drained, with nothing that has to be kept: remove it. */
+bool spool_is_done(const struct spool *);
+void spool_remove(struct spool **);
+
+struct spool_figures {
+    uint64_t records, undrained;
+    int64_t bytes, undrained_bytes;
+    int64_t oldest_undrained_ms; /* wall time it was received; 0: none */
+    int64_t syncs, sync_ms_total, sync_ms_last;
+    int64_t damaged_records, damaged_bytes, write_failures;
+};
+void spool_figures(const struct spool *, struct spool_figures *);
+
+/* For `kula-relay spool list` and `verify`: walks a spool's folder read-only,
+ * locked by somebody or not. False with a sentence where it cannot be read. */
+struct spool_survey {
+    char id[17];
+    bool held; /* by a running process */
+    uint64_t records, first, last, drained;
+    int64_t bytes, damaged_bytes, damaged_records;
+    int64_t oldest_ms, newest_ms;
+};
+int spool_survey(const char *directory, struct spool_survey **surveys, struct string *why);

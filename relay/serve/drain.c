@@ -1,0 +1,239 @@
+#include "serve/drain.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+
+enum {
+    BATCHES_AT_ONCE = 4,
+    DEADLINE_MS = 10000,
+    LOOK_EVERY_MS = 15000,
+    AFTER_TROUBLE_MS = 500,
+    /* Redis' clock, by which an owed event is dated, and ours, by which a record is. */
+    CLOCKS_APART_MS = 60000,
+};
+
+enum drain_state {
+    DRAIN_ASKING,  /* what does the ledger have? */
+    DRAIN_FLOWING, /* batches go out behind what it has */
+    DRAIN_TURNING, /* a batch failed: when the others are back, it is asked */
+};
+
+struct drain {
+    struct loop *loop;
+    struct ledger *ledger;
+    struct spool *spool;
+    struct metric *resyncs;
+    enum drain_state state;
+    uint64_t confirmed; /* the last record that the ledger has */
+    uint64_t sent;      /* the last record on the way to it */
+    uint64_t looked_at; /* confirmed, when the look on the way was asked for */
+    bool looking;
+    unsigned batches; /* on the way */
+    bool in_trouble;  /* and it was said */
+    struct loop_timer *look, *again;
+};
+
+static void flow(struct drain *);
+
+static void say_trouble(struct drain *drain, struct text trouble) {
+    if (!drain->in_trouble)
+        log_warning("spool waits for redis spool=%s undrained=%" PRIu64 " trouble=%.*s",
+                    spool_id(drain->spool), spool_last(drain->spool) - drain->confirmed,
+                    TEXT_ARG(trouble));
+    drain->in_trouble = true;
+}
+
+static void say_no_trouble(struct drain *drain) {
+    if (drain->in_trouble)
+        log_info("spool drains again spool=%s undrained=%" PRIu64, spool_id(drain->spool),
+                 spool_last(drain->spool) - drain->confirmed);
+    drain->in_trouble = false;
+}
+
+/* ---- What does the ledger have? ---- */
+
+static void go_back(struct drain *drain, uint64_t last) {
+    if (last < drain->confirmed) {
+        metric_add(drain->resyncs, 1);
+        log_warning("redis forgot records, appending them again spool=%s from=%" PRIu64
+                    " to=%" PRIu64,
+                    spool_id(drain->spool), last + 1, drain->confirmed);
+        uint64_t first = spool_first(drain->spool);
+        if (first > last + 1)
+            log_error("records that redis forgot are no longer in the spool spool=%s from=%" PRIu64
+                      " to=%" PRIu64,
+                      spool_id(drain->spool), last + 1, first - 1);
+    }
+    drain->confirmed = drain->sent = last;
+    spool_drained(drain->spool, last);
+}
+
+static void on_looked(void *arg, const struct ledger_look *look) {
+    struct drain *drain = arg;
+    drain->looking = false;
+    loop_timer_set(drain->look, LOOK_EVERY_MS);
+    if (look->outcome != LEDGER_DONE) {
+        say_trouble(drain, ledger_trouble(drain->ledger));
+        loop_timer_set(drain->again, AFTER_TROUBLE_MS);
+        return;
+    }
+    spool_hold(drain->spool, look->owed_since_ms - CLOCKS_APART_MS);
+    if (drain->state == DRAIN_ASKING) {
+        go_back(drain, look->last);
+        drain->state = DRAIN_FLOWING;
+    } else if (drain->state == DRAIN_FLOWING && look->last < drain->looked_at) {
+        drain->state = DRAIN_TURNING;
+    }
+    flow(drain);
+}
+
+static void look(struct drain *drain) {
+    if (drain->looking)
+        return;
+    drain->looking = true;
+    drain->looked_at = drain->confirmed;
+    ledger_look_at_spool(drain->ledger, spool_id(drain->spool), DEADLINE_MS, on_looked, drain);
+}
+
+static void ask(struct drain *drain) {
+    drain->state = DRAIN_ASKING;
+    look(drain);
+}
+
+static void on_look_due(void *arg) {
+    look(arg);
+}
+
+/* ---- Batches ---- */
+
+struct ledger_item drain_item(const struct record *record) {
+    return (struct ledger_item){
+        .sequence = record->sequence,
+        .event =
+            {
+                .id = record->id,
+                .type = record->type,
+                .endpoint = record->endpoint,
+                .account = record->account,
+                .created = record->created,
+                .trace = record->trace,
+                .body = record->body,
+                .received_ms = record->received_ms,
+            },
+        .window_ms = record->window_ms,
+        .pen = record->kind == RECORD_PEN,
+        .reason = record->reason,
+        .signature = record->signature,
+    };
+}
+
+static void turn(struct drain *drain) {
+    drain->state = DRAIN_TURNING;
+    if (drain->batches == 0)
+        loop_timer_set(drain->again, AFTER_TROUBLE_MS);
+}
+
+static void on_batched(void *arg, const struct ledger_batched *batched) {
+    struct drain *drain = arg;
+    drain->batches--;
+    if (batched->outcome != LEDGER_DONE) {
+        say_trouble(drain, batched->trouble);
+        turn(drain);
+        return;
+    }
+    if (drain->state != DRAIN_FLOWING || !batched->follows) {
+        /* Those behind it do not follow either: when they are back, it is asked. */
+        drain->state = DRAIN_TURNING;
+        flow(drain);
+        return;
+    }
+    say_no_trouble(drain);
+    drain->confirmed = batched->last;
+    spool_drained(drain->spool, drain->confirmed);
+    flow(drain);
+}
+
+static bool send_batch(struct drain *drain) {
+    struct record records[LEDGER_BATCH_ITEMS];
+    struct ledger_item items[LEDGER_BATCH_ITEMS];
+    int count =
+        spool_read(drain->spool, drain->sent, records, LEDGER_BATCH_ITEMS, LEDGER_BATCH_BYTES);
+    if (count < 0)
+        turn(drain);
+    if (count <= 0)
+        return false;
+    for (int i = 0; i < count; i++)
+        items[i] = drain_item(&records[i]);
+    uint64_t after = drain->sent;
+    drain->sent = records[count - 1].sequence;
+    drain->batches++;
+    ledger_append_batch(drain->ledger,
+                        &(struct ledger_batch){
+                            .spool = spool_id(drain->spool),
+                            .after = after,
+                            .items = items,
+                            .count = (size_t)count,
+                            .deadline_ms = DEADLINE_MS,
+                        },
+                        on_batched, drain);
+    return true;
+}
+
+static void flow(struct drain *drain) {
+    if (drain->state == DRAIN_TURNING && drain->batches == 0 && !loop_timer_is_set(drain->again))
+        ask(drain);
+    while (drain->state == DRAIN_FLOWING && drain->batches < BATCHES_AT_ONCE && send_batch(drain))
+        continue;
+}
+
+static void on_again(void *arg) {
+    struct drain *drain = arg;
+    if (drain->batches == 0)
+        ask(drain);
+}
+
+/* ---- Its life ---- */
+
+struct drain *drain_create(struct loop *loop, struct ledger *ledger, struct spool *spool,
+                           struct metric *resyncs) {
+    struct drain *drain = memory_new(sizeof *drain);
+    drain->loop = loop;
+    drain->ledger = ledger;
+    drain->spool = spool;
+    drain->resyncs = resyncs;
+    drain->look = loop_timer_create(loop, on_look_due, drain);
+    drain->again = loop_timer_create(loop, on_again, drain);
+    ask(drain);
+    return drain;
+}
+
+void drain_destroy(struct drain *drain) {
+    if (!drain)
+        return;
+    loop_timer_destroy(drain->look);
+    loop_timer_destroy(drain->again);
+    free(drain);
+}
+
+void drain_wake(struct drain *drain) {
+    flow(drain);
+}
+
+void drain_again(struct drain *drain) {
+    if (drain->state != DRAIN_FLOWING)
+        return;
+    drain->state = DRAIN_TURNING;
+    flow(drain);
+}
+
+struct spool *drain_spool(const struct drain *drain) {
+    return drain->spool;
+}
+
+bool drain_is_empty(const struct drain *drain) {
+    return drain->state == DRAIN_FLOWING && drain->batches == 0 && !drain->looking &&
+           drain->confirmed >= spool_last(drain->spool);
+}

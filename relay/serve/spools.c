@@ -1,0 +1,228 @@
+#include "serve/spools.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "serve/drain.h"
+
+enum {
+    TEND_MS = 1000, /* how often it is seen whether one is done with, or can be made at last */
+};
+
+struct spools {
+    struct spools_needs needs;
+    struct drain **drains; /* the one of the written spool first, once there is one */
+    size_t count;
+    struct spool *writing; /* NULL: it could not be made yet */
+    bool complained;
+    struct loop_timer *tend;
+    struct metric *resyncs;
+};
+
+enum {
+    DEPTH,
+    DEPTH_BYTES,
+    OLDEST,
+    BYTES,
+    WRITABLE,
+    SYNCS,
+    SYNC_SECONDS,
+    DAMAGED,
+    DAMAGED_BYTES,
+    FAILURES,
+    LEFT,
+    FIGURES
+};
+
+static const struct metric_family families[FIGURES] = {
+    [DEPTH] = {"kula_relay_spool_undrained_records", METRIC_GAUGE,
+               "Records on disk that the ledger does not have yet."},
+    [DEPTH_BYTES] = {"kula_relay_spool_undrained_bytes", METRIC_GAUGE,
+                     "Bytes of records that the ledger does not have yet."},
+    [OLDEST] = {"kula_relay_spool_oldest_undrained_timestamp_seconds", METRIC_GAUGE,
+                "When the oldest of them was received; 0 where there is none."},
+    [BYTES] = {"kula_relay_spool_bytes", METRIC_GAUGE, "Bytes that the spools take on disk."},
+    [WRITABLE] = {"kula_relay_spool_writable", METRIC_GAUGE,
+                  "1 while deliveries are written to the spool, 0 while a 2xx waits for Redis."},
+    [SYNCS] = {"kula_relay_spool_syncs_total", METRIC_COUNTER, "Syncs of the spool to disk."},
+    [SYNC_SECONDS] = {"kula_relay_spool_sync_milliseconds_total", METRIC_COUNTER,
+                      "Time that syncs took, all together."},
+    [DAMAGED] = {"kula_relay_spool_damaged_records_total", METRIC_COUNTER,
+                 "Records that could not be read back."},
+    [DAMAGED_BYTES] = {"kula_relay_spool_damaged_bytes_total", METRIC_COUNTER,
+                       "Bytes that could not be read back; they are kept aside."},
+    [FAILURES] = {"kula_relay_spool_write_failures_total", METRIC_COUNTER,
+                  "Writes and syncs that failed."},
+    [LEFT] = {"kula_relay_spool_left_behind", METRIC_GAUGE,
+              "Spools of earlier starts that are not done with yet."},
+};
+static const struct metric_family resyncs_family = {
+    "kula_relay_spool_resyncs_total", METRIC_COUNTER,
+    "How often Redis was found to have forgotten records, which were appended again."};
+
+static void on_readable(void *arg) {
+    struct spools *spools = arg;
+    for (size_t i = 0; i < spools->count; i++)
+        drain_wake(spools->drains[i]);
+}
+
+static void on_writable(void *arg, bool writable) {
+    struct spools *spools = arg;
+    if (writable)
+        log_info("spool is written again spool=%s", spool_id(spools->writing));
+    else
+        log_error("spool cannot be written, a 2xx waits for redis spool=%s trouble=%.*s",
+                  spool_id(spools->writing), TEXT_ARG(spool_trouble(spools->writing)));
+}
+
+static struct spool_options options_of(struct spools *spools) {
+    const struct config *config = spools->needs.config;
+    return (struct spool_options){
+        .directory = config->spool_directory,
+        .max_bytes = config->spool_max_bytes,
+        .keep_ms = config->spool_keep_ms,
+        .on_readable = on_readable,
+        .on_state = on_writable,
+        .arg = spools,
+    };
+}
+
+static void add_drain(struct spools *spools, struct spool *spool) {
+    spools->drains = memory_resize(spools->drains, (spools->count + 1) * sizeof(struct drain *));
+    spools->drains[spools->count++] =
+        drain_create(spools->needs.loop, spools->needs.ledger, spool, spools->resyncs);
+}
+
+static bool adopt(struct spools *spools, struct string *why) {
+    struct spool_options options = options_of(spools);
+    struct spool **adopted = NULL;
+    int count = spool_adopt(spools->needs.loop, &options, &adopted, why);
+    for (int i = 0; i < count; i++)
+        add_drain(spools, adopted[i]);
+    free(adopted);
+    return count >= 0;
+}
+
+/* A folder that cannot be written is no reason to turn deliveries away: it is said, and tried
+ * again. */
+static void make_writing(struct spools *spools) {
+    struct spool_options options = options_of(spools);
+    struct string why = {0};
+    spools->writing = spool_create(spools->needs.loop, &options, &why);
+    if (spools->writing) {
+        log_info("spool opened spool=%s directory=%s", spool_id(spools->writing),
+                 options.directory);
+        add_drain(spools, spools->writing);
+    } else if (!spools->complained) {
+        log_error("spool cannot be made, a 2xx waits for redis reason=%s", why.data);
+    }
+    spools->complained = !spools->writing;
+    string_finish(&why);
+}
+
+static void remove_done(struct spools *spools) {
+    size_t kept = 0;
+    for (size_t i = 0; i < spools->count; i++) {
+        struct spool *spool = drain_spool(spools->drains[i]);
+        if (spool == spools->writing || !drain_is_empty(spools->drains[i]) ||
+            !spool_is_done(spool)) {
+            spools->drains[kept++] = spools->drains[i];
+            continue;
+        }
+        log_info("spool is done with spool=%s", spool_id(spool));
+        drain_destroy(spools->drains[i]);
+        spool_remove(&spool);
+    }
+    spools->count = kept;
+}
+
+static void on_tend(void *arg) {
+    struct spools *spools = arg;
+    remove_done(spools);
+    if (!spools->writing)
+        make_writing(spools);
+    loop_timer_set(spools->tend, TEND_MS);
+}
+
+struct spools *spools_create(const struct spools_needs *needs, struct string *why) {
+    struct spools *spools = memory_new(sizeof *spools);
+    spools->needs = *needs;
+    spools->tend = loop_timer_create(needs->loop, on_tend, spools);
+    spools->resyncs = metrics_series(needs->metrics, &resyncs_family, NULL, NULL);
+    if (!adopt(spools, why)) {
+        loop_timer_destroy(spools->tend);
+        free(spools);
+        return NULL;
+    }
+    make_writing(spools);
+    loop_timer_set(spools->tend, TEND_MS);
+    return spools;
+}
+
+void spools_destroy(struct spools *spools) {
+    if (!spools)
+        return;
+    for (size_t i = 0; i < spools->count; i++) {
+        struct spool *spool = drain_spool(spools->drains[i]);
+        drain_destroy(spools->drains[i]);
+        spool_destroy(spool);
+    }
+    free(spools->drains);
+    loop_timer_destroy(spools->tend);
+    free(spools);
+}
+
+struct spool *spools_writing(const struct spools *spools) {
+    return spools->writing;
+}
+
+void spools_on_ledger(struct spools *spools) {
+    for (size_t i = 0; i < spools->count; i++)
+        drain_again(spools->drains[i]);
+}
+
+bool spools_are_empty(const struct spools *spools) {
+    for (size_t i = 0; i < spools->count; i++)
+        if (!drain_is_empty(spools->drains[i]))
+            return false;
+    return true;
+}
+
+static void add_figures(const struct spool *spool, struct spool_figures *sum) {
+    struct spool_figures figures;
+    spool_figures(spool, &figures);
+    sum->undrained += figures.undrained;
+    sum->undrained_bytes += figures.undrained_bytes;
+    sum->bytes += figures.bytes;
+    sum->syncs += figures.syncs;
+    sum->sync_ms_total += figures.sync_ms_total;
+    sum->damaged_records += figures.damaged_records;
+    sum->damaged_bytes += figures.damaged_bytes;
+    sum->write_failures += figures.write_failures;
+    if (figures.oldest_undrained_ms &&
+        (!sum->oldest_undrained_ms || figures.oldest_undrained_ms < sum->oldest_undrained_ms))
+        sum->oldest_undrained_ms = figures.oldest_undrained_ms;
+}
+
+void spools_set_gauges(struct spools *spools) {
+    struct spool_figures sum = {0};
+    for (size_t i = 0; i < spools->count; i++)
+        add_figures(drain_spool(spools->drains[i]), &sum);
+    const int64_t values[FIGURES] = {
+        [DEPTH] = (int64_t)sum.undrained,
+        [DEPTH_BYTES] = sum.undrained_bytes,
+        [OLDEST] = sum.oldest_undrained_ms / 1000,
+        [BYTES] = sum.bytes,
+        [WRITABLE] = spools->writing && spool_writable(spools->writing),
+        [SYNCS] = sum.syncs,
+        [SYNC_SECONDS] = sum.sync_ms_total,
+        [DAMAGED] = sum.damaged_records,
+        [DAMAGED_BYTES] = sum.damaged_bytes,
+        [FAILURES] = sum.write_failures,
+        [LEFT] = (int64_t)(spools->count - (spools->writing != NULL)),
+    };
+    for (size_t i = 0; i < FIGURES; i++)
+        metric_set(metrics_series(spools->needs.metrics, &families[i], NULL, NULL), values[i]);
+}

@@ -1,0 +1,34 @@
+/* Runs a fuzz target on each file named, once: what was ever found stays found,
+ * with any compiler and without libFuzzer. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { INPUT_MOST = 1 << 20 };
+
+static int run_file(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        perror(path);
+        return 1;
+    }
+    char *data = memory_new(INPUT_MOST);
+    size_t size = fread(data, 1, INPUT_MOST, file);
+    fclose(file);
+    char *exact = memory_copy(data, size); /* so that a sanitizer sees a step too far */
+    free(data);
+    LLVMFuzzerTestOneInput((const uint8_t *)exact, size);
+    free(exact);
+    return 0;
+}
+
+int main(int count, char **arguments) {
+    int bad = count < 2;
+    for (int i = 1; i < count; i++)
+        bad += run_file(arguments[i]);
+    return bad ? 1 : 0;
+}

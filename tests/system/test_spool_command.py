@@ -1,0 +1,143 @@
+"""`kula-relay spool`: what is on disk, told without Redis and without disturbing serve."""
+
+from house import Story
+from processes import RELAY, run
+
+FIELDS = {"spool", "held", "records", "undrained", "first", "last", "drained", "bytes", "oldest",
+          "oldest_undrained", "newest", "damaged_records", "damaged_bytes"}
+PERSON = "Zoë Ångström"
+
+
+class SpoolCommand(Story):
+    def tearDown(self):
+        # Told to stop, serve would give a Redis that is away its time to come back.
+        if self.house.serve and not self.house.redis.process:
+            self.house.serve.kill()
+        super().tearDown()
+
+    def post(self, count, first=0):
+        """Accepted, with Redis or without."""
+        for n in range(first, first + count):
+            body = f'{{"event":"ping","event_id":"evt_{n}","data":{{"name":"{PERSON}"}}}}'.encode()
+            self.assertEqual(self.house.post(body).status, 200)
+
+    def spool(self, *words, **how):
+        return self.house.relay("spool", *words, **how)
+
+    def one(self, word="list"):
+        [line] = [line for line in self.spool(word, "--json", expect=None).objects
+                  if "spool" in line]
+        self.assertEqual(set(line), FIELDS)
+        return line
+
+    def damage(self, event_id):
+        """Flips one bit of this event's body, wherever it stands in the folder."""
+        for path in self.house.spool_folder.rglob("*"):
+            data = path.read_bytes() if path.is_file() else b""
+            at = data.find(b'"event_id":"%s"' % event_id.encode())
+            if at >= 0:
+                with path.open("r+b") as file:
+                    file.seek(at)
+                    file.write(bytes([data[at] ^ 1]))
+                return
+        self.fail(f"{event_id} is not in the spool")
+
+    def test_a_running_serves_spool_is_told_without_redis(self):
+        self.house.start_serve()
+        self.post(3)
+        line = self.one()
+        self.assertRegex(line["spool"], "^[0-9a-f]{16}$")
+        self.assertEqual((line["held"], line["records"], line["undrained"]), (True, 3, 3))
+        self.assertEqual((line["first"], line["last"], line["drained"]), (1, 3, 0))
+        self.assertEqual((line["damaged_records"], line["damaged_bytes"]), (0, 0))
+        self.assertLessEqual(line["oldest"], line["newest"])
+        self.assertEqual(line["oldest_undrained"], line["oldest"])
+        told = self.spool("status").out
+        for words in (str(self.house.spool_folder), line["spool"], "held by a running serve",
+                      "3 undrained", "of at most"):
+            self.assertIn(words, told)
+        self.assertIn("whole", self.spool("verify").out)
+        self.assertEqual(self.one("verify")["records"], 3)
+
+    def test_it_works_while_serve_goes_on_and_redis_is_there(self):
+        self.house.start()
+        self.post(2)
+        self.house.drain()
+        self.assertEqual(self.one()["records"], 2)
+        self.post(2, first=2)
+        self.house.drain()
+        self.assertEqual((self.one()["records"], self.one()["last"]), (4, 4))
+        self.assertEqual(len(self.house.ledger.event_ids()), 4)
+
+    def test_status_as_json_ends_with_the_sum(self):
+        self.house.start_serve()
+        self.post(2)
+        line, total = self.spool("status", "--json").objects
+        self.assertEqual(total.pop("directory"), str(self.house.spool_folder))
+        self.assertGreater(total.pop("free_bytes"), 0)
+        self.assertEqual(total, {"spools": 1, "held": 1, "records": 2, "undrained": 2,
+                                 "bytes": line["bytes"], "damaged_records": 0, "damaged_bytes": 0})
+
+    def test_what_a_killed_serve_left_behind_is_told_and_held_by_the_next(self):
+        self.house.start_serve()
+        self.post(2)
+        left = self.one()["spool"]
+        self.house.serve.kill()
+        self.assertFalse(self.one()["held"])
+        told = self.spool("status").out
+        self.assertIn("left behind", told)
+        self.assertIn("starts next", told)
+        self.house.redis.start()
+        self.house.start_serve()
+        self.house.drain()
+        lines = {line["spool"]: line for line in self.spool("list", "--json").objects}
+        self.assertEqual(len(lines), 2)
+        self.assertTrue(all(line["held"] for line in lines.values()))
+        self.assertEqual(lines[left]["records"], 2)
+
+    def test_verify_finds_one_flipped_bit_and_loses_nothing_else(self):
+        self.house.start_serve()
+        self.post(5)
+        self.house.serve.kill()
+        self.spool("verify")
+        self.damage("evt_2")
+        told = self.spool("verify", expect=1)
+        self.assertIn("damaged", told.out)
+        self.assertIn("damage in 1 of 1 spools", told.err)
+        line = self.one("verify")
+        self.assertEqual((line["records"], line["damaged_records"]), (4, 1))
+        self.assertGreater(line["damaged_bytes"], 0)
+        self.assertIn("damaged", self.spool("status").out)
+
+    def test_a_folder_can_be_named_without_a_configuration(self):
+        self.house.start_serve()
+        self.post(1)
+        told = run([RELAY, "spool", "list", "--directory", self.house.spool_folder, "--json"],
+                   cwd=self.house.folder).objects
+        self.assertEqual([line["records"] for line in told], [1])
+
+    def test_people_stay_hidden(self):
+        self.house.start_serve()
+        self.post(1)
+        for word in ("status", "list", "verify"):
+            self.assertNotIn(PERSON, self.spool(word).out)
+            self.assertNotIn("evt_", self.spool(word, "--json").out)
+
+    def test_a_folder_that_is_not_there_is_exit_3(self):
+        for word in ("status", "list", "verify"):
+            self.assertIn(str(self.house.spool_folder), self.spool(word, expect=3).err)
+
+    def test_no_folder_in_the_configuration_is_exit_78_and_told_where_to_name_one(self):
+        self.house.durability = "ledger"
+        told = self.spool("status", expect=78).err
+        self.assertIn("serve.spool.directory", told)
+        self.assertIn("--directory", told)
+
+
+class WithoutASpool(Story):
+    def test_serve_needs_a_folder_for_its_spool_or_to_be_told_to_do_without(self):
+        self.house.serve_settings = {"spool": {"keep": "1h"}}
+        self.house.configure()
+        told = self.house.relay("serve", expect=78).err
+        self.assertIn("serve.spool.directory", told)
+        self.assertIn("durability: ledger", told)
