@@ -50,6 +50,7 @@ void retention_sweep(struct spool *spool) {
     while ((segment = TAILQ_FIRST(&spool->segments)) && may_go(spool, segment)) {
         reader_leave(spool, segment);
         writer_retire(spool->writer, segment);
+        spool->removed = segment->last;
         TAILQ_REMOVE(&spool->segments, segment, segments);
         segment_free(segment);
     }

@@ -20,7 +20,7 @@ struct spool {
     struct string said;    /* the last thing in the log that did not keep it from writing */
 
     uint64_t given, last; /* sequences: the last that was given, and that was synced */
-    uint64_t drained;
+    uint64_t drained, removed;
     uint64_t noted_drained, noted_last; /* the checkpoint was told of */
     int64_t hold_since_ms;
     struct segment_list segments;

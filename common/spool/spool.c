@@ -72,11 +72,7 @@ static void on_state(struct spool *spool, const struct news *news) {
     spool->writable = news->writable;
     string_clear(&spool->trouble);
     string_add(&spool->trouble, string_text(&news->why));
-    if (news->writable && changed)
-        log_info("spool writable again spool=%s", spool->folder.id);
-    else if (!news->writable && !said)
-        log_error("spool cannot write spool=%s why=%s", spool->folder.id, spool->trouble.data);
-    if (changed && spool->options.on_state)
+    if ((changed || !said) && spool->options.on_state)
         spool->options.on_state(spool->options.arg, news->writable);
 }
 
@@ -162,6 +158,7 @@ struct spool *spool_open(struct loop *loop, const struct spool_options *options,
 void spool_start(struct spool *spool, const struct checkpoint *checkpoint) {
     reader_init(&spool->reader, spool->last);
     spool->drained = spool->noted_drained = checkpoint->drained;
+    spool->removed = checkpoint->removed;
     spool->noted_last = spool->last;
     spool->writer =
         writer_start(spool->loop, &(struct writer_options){
@@ -326,9 +323,8 @@ uint64_t spool_last(const struct spool *spool) {
     return spool->last;
 }
 
-uint64_t spool_first(const struct spool *spool) {
-    const struct segment *segment = TAILQ_FIRST(&spool->segments);
-    return segment ? segment->first : 0;
+uint64_t spool_removed(const struct spool *spool) {
+    return spool->removed;
 }
 
 /* Of a segment that is drained in part, the bytes are a share, and the age is its oldest record's:

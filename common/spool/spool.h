@@ -29,7 +29,8 @@ struct spool_options {
     const struct disk *disk;  /* NULL: the real one */
     /* Something to read has come: synced, or found. May be NULL. */
     loop_fn *on_readable;
-    /* It can write again, or cannot any more (spool_trouble says why). May be NULL. */
+    /* It can write again, or cannot, or not for another reason (spool_trouble says which): for
+     * whoever tells people. May be NULL. */
     void (*on_state)(void *arg, bool writable);
     void *arg;
 };
@@ -68,8 +69,9 @@ void spool_put(struct spool *, struct record *, spool_put_fn *, void *arg);
  * ones are passed over, and counted. Count; 0: nothing (yet). -1: the files cannot be read now. */
 int spool_read(struct spool *, uint64_t after, struct record *records, size_t most,
                size_t most_bytes);
-uint64_t spool_last(const struct spool *);  /* the number of the last synced record; 0: none */
-uint64_t spool_first(const struct spool *); /* of the oldest that is still there; 0: none */
+uint64_t spool_last(const struct spool *); /* the number of the last synced record; 0: none */
+/* Everything up to here was drained and may have been removed; 0: all of it is there. */
+uint64_t spool_removed(const struct spool *);
 
 /* The ledger has everything up to here; may go back. Checkpointed before a
  * segment is removed. */

@@ -61,11 +61,11 @@ static void go_back(struct drain *drain, uint64_t last) {
         log_warning("redis forgot records, appending them again spool=%s from=%" PRIu64
                     " to=%" PRIu64,
                     spool_id(drain->spool), last + 1, drain->confirmed);
-        uint64_t first = spool_first(drain->spool);
-        if (first > last + 1)
+        uint64_t removed = spool_removed(drain->spool);
+        if (removed > last)
             log_error("records that redis forgot are no longer in the spool spool=%s from=%" PRIu64
                       " to=%" PRIu64,
-                      spool_id(drain->spool), last + 1, first - 1);
+                      spool_id(drain->spool), last + 1, removed);
     }
     drain->confirmed = drain->sent = last;
     spool_drained(drain->spool, last);
@@ -231,6 +231,10 @@ void drain_again(struct drain *drain) {
 
 struct spool *drain_spool(const struct drain *drain) {
     return drain->spool;
+}
+
+bool drain_waits_for_redis(const struct drain *drain) {
+    return drain->in_trouble || !ledger_connected(drain->ledger);
 }
 
 bool drain_is_empty(const struct drain *drain) {

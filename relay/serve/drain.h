@@ -21,5 +21,6 @@ void drain_again(struct drain *); /* Redis is back: ask before going on */
 struct ledger_item drain_item(const struct record *);
 
 struct spool *drain_spool(const struct drain *);
+bool drain_waits_for_redis(const struct drain *); /* it is away, or takes nothing */
 /* The ledger has all that was synced, and is asked nothing: it may be destroyed. */
 bool drain_is_empty(const struct drain *);

@@ -29,12 +29,12 @@ struct serve {
     struct metrics *metrics;
     struct metric *redis_connects;
     struct ledger *ledger;
-    struct spools *spools; /* NULL: durability is ledger */
+    struct spools *spools; /* NULL: there is no folder for one */
     struct ingress *ingress;
     struct admin *admin;
     struct loop_timer *first_connect;
     struct loop_timer *drain_deadline;
-    struct loop_timer *spool_empty; /* when all is answered: is it? */
+    struct loop_timer *spool_quiet; /* when all is answered: is it? */
     int64_t away_since_ms;          /* steady time; 0: it is not away, or nobody has been told */
     bool draining;
     int exit_code;
@@ -59,7 +59,7 @@ static const struct metric_family families[] = {
 static void tell_away(struct serve *serve) {
     struct text trouble = ledger_trouble(serve->ledger);
     serve->away_since_ms = clock_steady_ms();
-    if (serve->spools)
+    if (serve->spools && spools_writing(serve->spools))
         log_warning("redis away, deliveries wait in the spool trouble=%.*s", TEXT_ARG(trouble));
     else
         log_warning("redis away, deliveries are held trouble=%.*s", TEXT_ARG(trouble));
@@ -101,19 +101,15 @@ static void on_scrape(void *arg) {
     set_gauge(serve, BYTES, http_server_body_bytes(server));
     set_gauge(serve, REDIS_UP, ledger_connected(serve->ledger));
     if (serve->spools)
-        spools_set_gauges(serve->spools);
-}
-
-static bool spool_works(const struct serve *serve) {
-    const struct spool *spool = serve->spools ? spools_writing(serve->spools) : NULL;
-    return spool && spool_writable(spool);
+        spools_count(serve->spools);
 }
 
 /* Where only Redis is away, deliveries are still taken, spooled or held, so a load
  * balancer would better nothing by sending them elsewhere. */
 static bool on_ready(void *arg, struct string *json) {
     const struct serve *serve = arg;
-    bool redis = ledger_connected(serve->ledger), spool = !serve->spools || spool_works(serve);
+    bool redis = ledger_connected(serve->ledger),
+         spool = !serve->spools || spools_work(serve->spools);
     if (serve->draining) {
         string_add_of(json, "{\"status\":\"draining\"}");
         return false;
@@ -133,14 +129,15 @@ static bool on_health(void *arg, struct string *json) {
 
 /* ---- Stopping ---- */
 
-/* What is not in the ledger by the deadline stays in the spool, for the next start. */
+/* What Redis does not take now stays in the spool, for the next start. */
 static void on_drained(void *arg) {
     struct serve *serve = arg;
-    if (serve->spools && !spools_are_empty(serve->spools)) {
-        loop_timer_set(serve->spool_empty, LOOK_AT_SPOOL_MS);
+    if (serve->spools && !spools_are_quiet(serve->spools)) {
+        loop_timer_set(serve->spool_quiet, LOOK_AT_SPOOL_MS);
         return;
     }
-    log_info("drained");
+    log_info("drained left_in_spool=%" PRIu64,
+             serve->spools ? spools_undrained(serve->spools) : UINT64_C(0));
     loop_stop(serve->loop);
 }
 
@@ -181,7 +178,8 @@ static bool start_ledger(struct serve *serve, struct string *why) {
 }
 
 static bool start_spools(struct serve *serve, struct string *why) {
-    if (serve->config->durability == CONFIG_DURABILITY_LEDGER)
+    /* Also with durability: ledger, for what an earlier start spooled is owed all the same. */
+    if (!serve->config->spool_directory)
         return true;
     serve->spools = spools_create(&(struct spools_needs){.loop = serve->loop,
                                                          .config = serve->config,
@@ -270,7 +268,7 @@ static void init(struct serve *serve, const struct config *config) {
     serve->redis_connects = metrics_series(serve->metrics, &families[REDIS_CONNECTS], NULL, NULL);
     serve->first_connect = loop_timer_create(serve->loop, on_first_connect_overdue, serve);
     serve->drain_deadline = loop_timer_create(serve->loop, on_drain_deadline, serve);
-    serve->spool_empty = loop_timer_create(serve->loop, on_drained, serve);
+    serve->spool_quiet = loop_timer_create(serve->loop, on_drained, serve);
 }
 
 static void finish(struct serve *serve) {
@@ -279,7 +277,7 @@ static void finish(struct serve *serve) {
     spools_destroy(serve->spools);
     ingress_destroy(serve->ingress);
     loop_timer_destroy(serve->drain_deadline);
-    loop_timer_destroy(serve->spool_empty);
+    loop_timer_destroy(serve->spool_quiet);
     loop_timer_destroy(serve->first_connect);
     metrics_destroy(serve->metrics);
     loop_destroy(serve->loop);

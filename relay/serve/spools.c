@@ -19,6 +19,7 @@ struct spools {
     bool complained;
     struct loop_timer *tend;
     struct metric *resyncs;
+    struct spool_figures gone; /* of those that are done with: counters do not fall */
 };
 
 enum {
@@ -28,7 +29,7 @@ enum {
     BYTES,
     WRITABLE,
     SYNCS,
-    SYNC_SECONDS,
+    SYNC_TIME,
     DAMAGED,
     DAMAGED_BYTES,
     FAILURES,
@@ -47,8 +48,8 @@ static const struct metric_family families[FIGURES] = {
     [WRITABLE] = {"kula_relay_spool_writable", METRIC_GAUGE,
                   "1 while deliveries are written to the spool, 0 while a 2xx waits for Redis."},
     [SYNCS] = {"kula_relay_spool_syncs_total", METRIC_COUNTER, "Syncs of the spool to disk."},
-    [SYNC_SECONDS] = {"kula_relay_spool_sync_milliseconds_total", METRIC_COUNTER,
-                      "Time that syncs took, all together."},
+    [SYNC_TIME] = {"kula_relay_spool_sync_milliseconds_total", METRIC_COUNTER,
+                   "Time that syncs took, all together."},
     [DAMAGED] = {"kula_relay_spool_damaged_records_total", METRIC_COUNTER,
                  "Records that could not be read back."},
     [DAMAGED_BYTES] = {"kula_relay_spool_damaged_bytes_total", METRIC_COUNTER,
@@ -70,11 +71,17 @@ static void on_readable(void *arg) {
 
 static void on_writable(void *arg, bool writable) {
     struct spools *spools = arg;
+    if (!spools->writing) /* one of those that are only drained */
+        return;
     if (writable)
         log_info("spool is written again spool=%s", spool_id(spools->writing));
     else
         log_error("spool cannot be written, a 2xx waits for redis spool=%s trouble=%.*s",
                   spool_id(spools->writing), TEXT_ARG(spool_trouble(spools->writing)));
+}
+
+static bool is_written(const struct spools *spools) {
+    return spools->needs.config->durability == CONFIG_DURABILITY_SPOOL;
 }
 
 static struct spool_options options_of(struct spools *spools) {
@@ -122,18 +129,40 @@ static void make_writing(struct spools *spools) {
     string_finish(&why);
 }
 
+static void add_figures(const struct spool *spool, struct spool_figures *sum) {
+    struct spool_figures figures;
+    spool_figures(spool, &figures);
+    sum->undrained += figures.undrained;
+    sum->undrained_bytes += figures.undrained_bytes;
+    sum->bytes += figures.bytes;
+    sum->syncs += figures.syncs;
+    sum->sync_ms_total += figures.sync_ms_total;
+    sum->damaged_records += figures.damaged_records;
+    sum->damaged_bytes += figures.damaged_bytes;
+    sum->write_failures += figures.write_failures;
+    if (figures.oldest_undrained_ms &&
+        (!sum->oldest_undrained_ms || figures.oldest_undrained_ms < sum->oldest_undrained_ms))
+        sum->oldest_undrained_ms = figures.oldest_undrained_ms;
+}
+
+static void end_drain(struct spools *spools, struct drain *drain) {
+    struct spool *spool = drain_spool(drain);
+    log_info("spool is done with spool=%s", spool_id(spool));
+    add_figures(spool, &spools->gone);
+    spools->gone.undrained = 0;
+    spools->gone.bytes = spools->gone.undrained_bytes = spools->gone.oldest_undrained_ms = 0;
+    drain_destroy(drain);
+    spool_remove(&spool);
+}
+
 static void remove_done(struct spools *spools) {
     size_t kept = 0;
     for (size_t i = 0; i < spools->count; i++) {
         struct spool *spool = drain_spool(spools->drains[i]);
-        if (spool == spools->writing || !drain_is_empty(spools->drains[i]) ||
-            !spool_is_done(spool)) {
+        if (spool != spools->writing && drain_is_empty(spools->drains[i]) && spool_is_done(spool))
+            end_drain(spools, spools->drains[i]);
+        else
             spools->drains[kept++] = spools->drains[i];
-            continue;
-        }
-        log_info("spool is done with spool=%s", spool_id(spool));
-        drain_destroy(spools->drains[i]);
-        spool_remove(&spool);
     }
     spools->count = kept;
 }
@@ -141,7 +170,7 @@ static void remove_done(struct spools *spools) {
 static void on_tend(void *arg) {
     struct spools *spools = arg;
     remove_done(spools);
-    if (!spools->writing)
+    if (!spools->writing && is_written(spools))
         make_writing(spools);
     loop_timer_set(spools->tend, TEND_MS);
 }
@@ -156,7 +185,8 @@ struct spools *spools_create(const struct spools_needs *needs, struct string *wh
         free(spools);
         return NULL;
     }
-    make_writing(spools);
+    if (is_written(spools))
+        make_writing(spools);
     loop_timer_set(spools->tend, TEND_MS);
     return spools;
 }
@@ -183,33 +213,30 @@ void spools_on_ledger(struct spools *spools) {
         drain_again(spools->drains[i]);
 }
 
-bool spools_are_empty(const struct spools *spools) {
+bool spools_work(const struct spools *spools) {
+    return !is_written(spools) || (spools->writing && spool_writable(spools->writing));
+}
+
+bool spools_are_quiet(const struct spools *spools) {
     for (size_t i = 0; i < spools->count; i++)
-        if (!drain_is_empty(spools->drains[i]))
+        if (!drain_is_empty(spools->drains[i]) && !drain_waits_for_redis(spools->drains[i]))
             return false;
     return true;
 }
 
-static void add_figures(const struct spool *spool, struct spool_figures *sum) {
-    struct spool_figures figures;
-    spool_figures(spool, &figures);
-    sum->undrained += figures.undrained;
-    sum->undrained_bytes += figures.undrained_bytes;
-    sum->bytes += figures.bytes;
-    sum->syncs += figures.syncs;
-    sum->sync_ms_total += figures.sync_ms_total;
-    sum->damaged_records += figures.damaged_records;
-    sum->damaged_bytes += figures.damaged_bytes;
-    sum->write_failures += figures.write_failures;
-    if (figures.oldest_undrained_ms &&
-        (!sum->oldest_undrained_ms || figures.oldest_undrained_ms < sum->oldest_undrained_ms))
-        sum->oldest_undrained_ms = figures.oldest_undrained_ms;
-}
-
-void spools_set_gauges(struct spools *spools) {
-    struct spool_figures sum = {0};
+static struct spool_figures sum_up(const struct spools *spools) {
+    struct spool_figures sum = spools->gone;
     for (size_t i = 0; i < spools->count; i++)
         add_figures(drain_spool(spools->drains[i]), &sum);
+    return sum;
+}
+
+uint64_t spools_undrained(const struct spools *spools) {
+    return sum_up(spools).undrained;
+}
+
+void spools_count(struct spools *spools) {
+    struct spool_figures sum = sum_up(spools);
     const int64_t values[FIGURES] = {
         [DEPTH] = (int64_t)sum.undrained,
         [DEPTH_BYTES] = sum.undrained_bytes,
@@ -217,12 +244,19 @@ void spools_set_gauges(struct spools *spools) {
         [BYTES] = sum.bytes,
         [WRITABLE] = spools->writing && spool_writable(spools->writing),
         [SYNCS] = sum.syncs,
-        [SYNC_SECONDS] = sum.sync_ms_total,
+        [SYNC_TIME] = sum.sync_ms_total,
         [DAMAGED] = sum.damaged_records,
         [DAMAGED_BYTES] = sum.damaged_bytes,
         [FAILURES] = sum.write_failures,
         [LEFT] = (int64_t)(spools->count - (spools->writing != NULL)),
     };
-    for (size_t i = 0; i < FIGURES; i++)
-        metric_set(metrics_series(spools->needs.metrics, &families[i], NULL, NULL), values[i]);
+    for (size_t i = 0; i < FIGURES; i++) {
+        if (i == WRITABLE && !is_written(spools))
+            continue; /* a 0 is an alarm */
+        struct metric *series = metrics_series(spools->needs.metrics, &families[i], NULL, NULL);
+        if (families[i].kind == METRIC_COUNTER)
+            metric_add(series, values[i] - metric_value(series));
+        else
+            metric_set(series, values[i]);
+    }
 }

@@ -1,5 +1,6 @@
-/* The spools of this process: the one that it writes, and those that earlier
- * starts left behind, each with the drain that empties it into the ledger. */
+/* The spools of this process: the one that it writes (none with durability:
+ * ledger), and those that earlier starts left behind, each with the drain that
+ * empties it into the ledger. */
 #pragma once
 #include "base/config.h"
 #include "base/metrics.h"
@@ -22,6 +23,9 @@ struct spools *spools_create(const struct spools_needs *, struct string *why);
 void spools_destroy(struct spools *); /* after the ledger */
 
 struct spool *spools_writing(const struct spools *); /* NULL while none can be made */
+bool spools_work(const struct spools *);             /* what is to be written can be */
 void spools_on_ledger(struct spools *);              /* Redis is back */
-void spools_set_gauges(struct spools *);
-bool spools_are_empty(const struct spools *);
+void spools_count(struct spools *);                  /* into the metrics */
+uint64_t spools_undrained(const struct spools *);
+/* Nothing goes on its way any more: the ledger has all, or takes nothing. */
+bool spools_are_quiet(const struct spools *);

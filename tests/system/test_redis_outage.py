@@ -132,3 +132,33 @@ class RedisOutageWithASpool(UnderLoad, Story):
         self.house.start_serve()
         self.house.drain()
         self.assertEqual(self.house.ledger.event_ids(), ids)
+
+    def test_it_stops_at_once_and_the_next_start_stores_what_is_left_in_the_spool(self):
+        """Also one that makes no new spool: what was accepted is owed whatever the durability is now."""
+        serve = self.house.start_serve()
+        ids = [f"evt_{n}" for n in range(5)]
+        for event_id in ids:
+            self.house.post(b'{"event":"ping","event_id":"%s"}' % event_id.encode())
+        told = time.monotonic()
+        serve.stop()
+        self.assertLess(time.monotonic() - told, 4 * SLOW, "it waited for Redis")
+        serve.said("drained", left_in_spool=str(len(ids)))
+        self.house.redis.start()
+        self.house.serve_settings = {"durability": "ledger",
+                                     "spool": {"directory": str(self.house.spool_folder)}}
+        serve = self.house.start_serve()
+        self.house.drain()
+        self.assertEqual(self.house.ledger.event_ids(), ids)
+        self.assertEqual(self.house.post(b'{"event":"ping","event_id":"evt_5"}').status, 200)
+        self.assertEqual(self.house.ledger.event_ids(), ids + ["evt_5"])
+        self.assertEqual(serve.admin.get("/readyz").json(), {"status": "ready"})
+        self.assertNotIn("spool_writable", serve.admin.get("/metrics").body.decode())
+
+    def test_the_spools_counters_grow(self):
+        self.house.redis.start()
+        serve = self.house.start_serve()
+        self.house.post_event()
+        syncs = serve.value("spool_syncs_total")
+        self.assertGreater(syncs, 0)
+        self.house.post_event()
+        self.assertGreater(serve.value("spool_syncs_total"), syncs)
