@@ -2,18 +2,20 @@
 -- append: events stand in the stream and their ids are remembered, or they were seen before;
 -- what is for the pen stands in the pen. The only way in.
 -- KEYS events about pen spool, then for each item: seen endpoint (of one for the pen: pen endpoint)
--- ARGV spool after spool_kept_ms, then for each item ITEM of:
---   kind sequence window_ms id type endpoint account created received trace body
--- (for the pen: id is the reason, type the signature). `spool` is empty for what comes from none.
+-- ARGV spool after last spool_kept_ms, then for each item ITEM of:
+--   window_ms id type endpoint account created received trace body
+-- (for the pen: window_ms is empty, id the reason, type the signature). `spool` is empty for what
+-- comes from none; else the items follow its record `after`, and the last of them is its `last`.
 -- Returns {follows, last, results}, a result being {"stored" | "duplicate", id}.
-local ITEM = 11
+-- Few calls for many events: what can be asked or counted for all of them at once, is.
+local FIRST_KEY, FIRST, ITEM = 5, 5, 9
 local events, about, pen, spool_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local spool, after, spool_kept_ms = ARGV[1], ARGV[2], ARGV[3]
+local spool, after, last, spool_kept_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 -- What does not follow is refused: Redis forgot something, or this batch was here before.
 if spool ~= '' then
-  local last = redis.call('GET', spool_key) or '0'
-  if last ~= after then return {0, last, {}} end
+  local has = redis.call('GET', spool_key) or '0'
+  if has ~= after then return {0, has, {}} end
 end
 
 local function is_after(id, than)
@@ -30,39 +32,67 @@ local function was_lost(at)
   return is_after(at, redis.call('HGET', about, 'trimmed_to') or '0-0')
 end
 
+local counts = {} -- endpoint's key -> what -> how many
+local function count(endpoint, what)
+  local of = counts[endpoint] or {}
+  counts[endpoint] = of
+  of[what] = (of[what] or 0) + 1
+end
+
+local function seen_before()
+  local keys, found = {}, {}
+  for key = FIRST_KEY, #KEYS, 2 do
+    if KEYS[key] ~= pen then keys[#keys + 1] = KEYS[key] end
+  end
+  local marks = #keys > 0 and redis.call('MGET', unpack(keys)) or {}
+  for i, key in ipairs(keys) do found[key] = marks[i] end
+  return found
+end
+
+local found = seen_before()
+
 local function append(i, seen, endpoint)
-  local at = redis.call('GET', seen)
+  local at = found[seen]
   if at and not was_lost(at) then
     -- Of the tries' signatures one may stay fresh for longer: the mark outlives them all.
-    redis.call('PEXPIRE', seen, ARGV[i + 2], 'GT')
-    redis.call('HINCRBY', endpoint, 'duplicate', 1)
+    redis.call('PEXPIRE', seen, ARGV[i], 'GT')
+    count(endpoint, 'duplicate')
     return {'duplicate', at}
   end
-  at = redis.call('XADD', events, '*', 'id', ARGV[i + 3], 'type', ARGV[i + 4], 'endpoint', ARGV[i + 5],
-    'account', ARGV[i + 6], 'created', ARGV[i + 7], 'received', ARGV[i + 8], 'trace', ARGV[i + 9], 'body', ARGV[i + 10])
+  at = redis.call('XADD', events, '*', 'id', ARGV[i + 1], 'type', ARGV[i + 2], 'endpoint', ARGV[i + 3],
+    'account', ARGV[i + 4], 'created', ARGV[i + 5], 'received', ARGV[i + 6], 'trace', ARGV[i + 7], 'body', ARGV[i + 8])
   -- Only after XADD: scripts are not rolled back, and an id that is remembered without its event would
   -- have Kula's next try told "duplicate", and the event would be lost for ever.
-  redis.call('SET', seen, at, 'PX', ARGV[i + 2])
-  redis.call('HINCRBY', endpoint, 'appended', 1)
+  redis.call('SET', seen, at, 'PX', ARGV[i])
+  found[seen] = at
+  count(endpoint, 'appended')
   return {'stored', at}
 end
 
 local function keep_in_pen(i, endpoint)
-  local at = redis.call('XADD', pen, '*', 'endpoint', ARGV[i + 5], 'received', ARGV[i + 8], 'reason', ARGV[i + 3],
-    'signature', ARGV[i + 4], 'body', ARGV[i + 10])
-  redis.call('HINCRBY', endpoint, 'penned', 1)
+  local at = redis.call('XADD', pen, '*', 'endpoint', ARGV[i + 3], 'received', ARGV[i + 6], 'reason', ARGV[i + 1],
+    'signature', ARGV[i + 2], 'body', ARGV[i + 8])
+  count(endpoint, 'penned')
   return {'stored', at}
 end
 
-local results, last = {}, after
-for i = 4, #ARGV, ITEM do
-  local key = 5 + 2 * #results
-  if ARGV[i] == 'pen' then
-    results[#results + 1] = keep_in_pen(i, KEYS[key + 1])
-  else
-    results[#results + 1] = append(i, KEYS[key], KEYS[key + 1])
+local results = {}
+local function append_all()
+  for i = FIRST, #ARGV, ITEM do
+    local key = FIRST_KEY + 2 * #results
+    if ARGV[i] == '' then
+      results[#results + 1] = keep_in_pen(i, KEYS[key + 1])
+    else
+      results[#results + 1] = append(i, KEYS[key], KEYS[key + 1])
+    end
   end
-  last = ARGV[i + 1]
 end
+
+-- Where a key is not what it should be, what came before it is done, and counts.
+local good, problem = pcall(append_all)
+for endpoint, of in pairs(counts) do
+  for what, number in pairs(of) do redis.call('HINCRBY', endpoint, what, number) end
+end
+if not good then return problem end
 if spool ~= '' then redis.call('SET', spool_key, last, 'PX', spool_kept_ms) end
 return {1, last, results}

@@ -129,9 +129,10 @@ static void add_keys(struct command *command, const struct ledger *ledger,
 
 static void add_item(struct command *command, const struct ledger_item *item) {
     const struct ledger_event *event = &item->event;
-    command_text_of(command, item->pen ? "pen" : "event");
-    command_number(command, (int64_t)item->sequence);
-    command_number(command, item->window_ms);
+    if (item->pen)
+        command_text_of(command, "");
+    else
+        command_number(command, item->window_ms);
     command_text(command, item->pen ? item->reason : event->id);
     command_text(command, item->pen ? item->signature : event->type);
     command_text(command, event->endpoint);
@@ -154,6 +155,7 @@ static void send_batch(struct ledger *ledger, const struct ledger_batch *batch, 
         add_keys(&command, ledger, &batch->items[i]);
     command_text_of(&command, batch->spool);
     command_number(&command, (int64_t)batch->after);
+    command_number(&command, (int64_t)batch->last);
     command_number(&command, SPOOL_KEPT_MS);
     for (size_t i = 0; i < batch->count; i++)
         add_item(&command, &batch->items[i]);

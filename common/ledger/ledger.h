@@ -38,7 +38,6 @@ struct text ledger_trouble(const struct ledger *); /* for people; empty when all
 /* append: events stand in the stream and are remembered, or are told as seen
  * before; what is for the pen stands in the pen. The only way in. */
 struct ledger_item {
-    uint64_t sequence;         /* in its spool */
     struct ledger_event event; /* stream_id, to and origin are not looked at */
     int64_t window_ms;         /* for how long the id is remembered */
     bool pen;                  /* authentic, and cannot be read: no id and no type, but these */
@@ -64,7 +63,8 @@ void ledger_append(struct ledger *, const struct ledger_item *, int64_t deadline
 enum { LEDGER_BATCH_ITEMS = 64, LEDGER_BATCH_BYTES = 1 << 20 }; /* a longer item goes alone */
 struct ledger_batch {
     const char *spool;
-    uint64_t after;
+    uint64_t after,
+        last; /* sequences: of the record before the first item, and of the last item's */
     const struct ledger_item *items; /* borrowed until the call returns */
     size_t count;
     int64_t deadline_ms;

@@ -3,11 +3,15 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 
 enum {
     BATCHES_AT_ONCE = 4,
+    /* From one batch to the next under load, but for full ones: what Redis pays for an event falls
+     * with the number of them in a batch. */
+    GATHER_MS = 10,
     DEADLINE_MS = 10000,
     LOOK_EVERY_MS = 15000,
     AFTER_TROUBLE_MS = 500,
@@ -31,9 +35,10 @@ struct drain {
     uint64_t sent;      /* the last record on the way to it */
     uint64_t looked_at; /* confirmed, when the look on the way was asked for */
     bool looking;
-    unsigned batches; /* on the way */
-    bool in_trouble;  /* and it was said */
-    struct loop_timer *look, *again;
+    unsigned batches;   /* on the way */
+    bool in_trouble;    /* and it was said */
+    int64_t sent_at_ms; /* steady */
+    struct loop_timer *look, *again, *gather;
 };
 
 static void flow(struct drain *);
@@ -111,7 +116,6 @@ static void on_look_due(void *arg) {
 
 struct ledger_item drain_item(const struct record *record) {
     return (struct ledger_item){
-        .sequence = record->sequence,
         .event =
             {
                 .id = record->id,
@@ -169,11 +173,13 @@ static bool send_batch(struct drain *drain) {
         items[i] = drain_item(&records[i]);
     uint64_t after = drain->sent;
     drain->sent = records[count - 1].sequence;
+    drain->sent_at_ms = clock_steady_ms();
     drain->batches++;
     ledger_append_batch(drain->ledger,
                         &(struct ledger_batch){
                             .spool = spool_id(drain->spool),
                             .after = after,
+                            .last = drain->sent,
                             .items = items,
                             .count = (size_t)count,
                             .deadline_ms = DEADLINE_MS,
@@ -182,10 +188,27 @@ static bool send_batch(struct drain *drain) {
     return true;
 }
 
+static bool is_time(struct drain *drain) {
+    uint64_t waiting = spool_last(drain->spool) - drain->sent;
+    int64_t left_ms = drain->sent_at_ms + GATHER_MS - clock_steady_ms();
+    if (waiting == 0)
+        return false;
+    if (waiting >= LEDGER_BATCH_ITEMS || left_ms <= 0)
+        return true;
+    if (!loop_timer_is_set(drain->gather))
+        loop_timer_set(drain->gather, left_ms);
+    return false;
+}
+
+static void on_gathered(void *arg) {
+    flow(arg);
+}
+
 static void flow(struct drain *drain) {
     if (drain->state == DRAIN_TURNING && drain->batches == 0 && !loop_timer_is_set(drain->again))
         ask(drain);
-    while (drain->state == DRAIN_FLOWING && drain->batches < BATCHES_AT_ONCE && send_batch(drain))
+    while (drain->state == DRAIN_FLOWING && drain->batches < BATCHES_AT_ONCE && is_time(drain) &&
+           send_batch(drain))
         continue;
 }
 
@@ -206,6 +229,7 @@ struct drain *drain_create(struct loop *loop, struct ledger *ledger, struct spoo
     drain->resyncs = resyncs;
     drain->look = loop_timer_create(loop, on_look_due, drain);
     drain->again = loop_timer_create(loop, on_again, drain);
+    drain->gather = loop_timer_create(loop, on_gathered, drain);
     ask(drain);
     return drain;
 }
@@ -215,6 +239,7 @@ void drain_destroy(struct drain *drain) {
         return;
     loop_timer_destroy(drain->look);
     loop_timer_destroy(drain->again);
+    loop_timer_destroy(drain->gather);
     free(drain);
 }
 

@@ -347,13 +347,13 @@ static struct ledger_batched append_batch(struct house *house, uint64_t after, u
     for (size_t i = 0; i < count; i++) {
         snprintf(ids[i], sizeof ids[i], "evt_%d", (int)(first + i));
         items[i] = (struct ledger_item){
-            .sequence = first + i,
             .event = {.id = text_of(ids[i]), .type = text_of("ping"), .endpoint = text_of("kula")},
             .window_ms = WINDOW_MS};
     }
     ledger_append_batch(house->ledger,
                         &(struct ledger_batch){.spool = "0123456789abcdef",
                                                .after = after,
+                                               .last = first + count - 1,
                                                .items = items,
                                                .count = count,
                                                .deadline_ms = DEADLINE_MS},

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""What a 2xx costs when it waits for the spool, and when it waits for Redis: signed deliveries
+over TLS from `kula-relay send`, as fast as they are answered, to serve alone.
+
+    python3 tests/bench/durability.py [--count N] [--connections N] [--rounds N]
+
+The two take turns on the same disk: the spool with Redis at `appendfsync everysec`, the ledger
+with `appendfsync always`. Prints the medians, and the spool's as a multiple of the ledger's.
+Figures of one run compare with each other; those of two machines do not. Exits 1 where an event
+was refused, or is not in the stream in the end.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+
+from end_to_end import cpu_seconds
+
+from house import House, certificate  # end_to_end knows where the tests are
+
+
+def one_round(durability, asked):
+    house = House(durability)
+    try:
+        crt, key = certificate()
+        house.listeners = [{"address": "127.0.0.1:0", "certificate": crt, "private_key": key}]
+        house.start()
+        processes = {"serve": house.serve.pid, "redis": house.redis.process.pid}
+        before = {name: cpu_seconds(pid) for name, pid in processes.items()}
+        url = house.serve.tls_url.replace("127.0.0.1", "localhost") + House.PATH
+        began = time.monotonic()
+        sent = house.relay("send", "--json", "--count", str(asked.count), "--url", url, "--ca-file", crt,
+                           "--concurrency", str(asked.connections), "--secret-file", str(house.secret_file),
+                           expect=None, deadline_s=600).objects[-1]
+        took = time.monotonic() - began
+        house.drain(120)
+        cost = {name: (cpu_seconds(pid) - before[name]) * 10000 / asked.count for name, pid in processes.items()}
+        whole = sent["accepted"] == asked.count and house.redis.client("XLEN", "kula:events") == asked.count
+        return {"events/s accepted": asked.count / took, "answer p50 ms": sent["p50_ms"],
+                "answer p99 ms": sent["p99_ms"],
+                **{f"{name} CPU s/10k": value for name, value in cost.items()}}, whole
+    finally:
+        house.stop_programs()
+        house.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=30000)
+    parser.add_argument("--connections", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    rounds, all_whole = {"spool": [], "ledger": []}, True
+    for _ in range(asked.rounds):
+        for durability, figures in rounds.items():
+            round_figures, whole = one_round(durability, asked)
+            figures.append(round_figures)
+            all_whole = all_whole and whole
+            if not whole:
+                print(f"{durability}: EVENTS WERE REFUSED OR ARE MISSING")
+    print(f"{f'median of {asked.rounds}':24} {'spool':>10} {'ledger':>10}   spool/ledger")
+    for name in rounds["spool"][0]:
+        spool, ledger = (statistics.median(figures[name] for figures in rounds[one]) for one in ("spool", "ledger"))
+        print(f"{name:24} {spool:10.2f} {ledger:10.2f} {spool / ledger:14.2f}")
+    return 0 if all_whole else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
