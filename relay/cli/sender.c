@@ -158,6 +158,7 @@ static void send_one(struct sender *sender) {
         .connect_timeout_ms = PATIENCE_MS,
         .keep_bytes = ANSWER_KEPT,
         .ca_file = sender->plan.ca_file,
+        .link_local = true, /* a person named it */
     };
     sender->in_flight++;
     http_client_send(sender->client, &call, on_done, delivery);

@@ -3,7 +3,7 @@
 #include "base/config.h"
 #include "forward/backoff.h"
 
-enum { MOST_PAUSE_S = 3600 }; /* a service that asks for more is asked again by then */
+enum { MOST_PAUSE_MS = 3600 * 1000 }; /* a service that asks for more is asked again by then */
 
 /* A service in the middle of a deployment answers 401, 403, 404, 405, 409 and
  * redirects; what comes of 408, 425, 429 and 5xx is no judgement on the event.
@@ -32,8 +32,7 @@ static bool delivered(const struct http_result *result) {
 static int64_t asked_pause_ms(const struct http_result *result) {
     if (result->outcome != HTTP_ANSWERED || (result->status != 429 && result->status != 503))
         return 0;
-    return result->retry_after_s < MOST_PAUSE_S ? result->retry_after_s * 1000
-                                                : MOST_PAUSE_S * 1000;
+    return result->retry_after_ms < MOST_PAUSE_MS ? result->retry_after_ms : MOST_PAUSE_MS;
 }
 
 struct verdict verdict_of(const struct config_service *service, const struct verdict_case *this) {

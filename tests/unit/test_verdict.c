@@ -86,14 +86,15 @@ static void test_a_backoff_holds_for_any_random_bits_and_odd_settings(void **sta
 static void test_a_pause_is_asked_for_by_429_and_503_and_holds_for_an_hour_at_most(void **state) {
     static const struct {
         int status;
-        int64_t retry_after_s, hold_ms;
-    } rows[] = {{503, 2, 2000}, {429, 2, 2000}, {429, 3600, 3600000}, {429, 3601, 3600000},
-                {503, 0, 0},    {500, 2, 0},    {401, 2, 0},          {429, INT64_MAX, 3600000}};
+        int64_t retry_after_ms, hold_ms;
+    } rows[] = {{503, 2000, 2000}, {429, 2000, 2000}, {429, 3600000, 3600000},
+                {503, 0, 0},       {500, 2000, 0},    {429, 3600001, 3600000},
+                {401, 2000, 0},    {302, 2000, 0},    {429, INT64_MAX, 3600000}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct http_result result = {.outcome = HTTP_ANSWERED,
                                      .status = rows[i].status,
-                                     .retry_after_s = rows[i].retry_after_s};
+                                     .retry_after_ms = rows[i].retry_after_ms};
         struct verdict verdict = verdict_of(&service, &(struct verdict_case){.result = &result});
         assert_int_equal(verdict.move, MOVES_DEFER);
         assert_int_equal(verdict.hold_ms, rows[i].hold_ms);
