@@ -10,35 +10,35 @@ enum { MOST_PAUSE_MS = 3600 * 1000 }; /* a service that asks for more is asked a
 struct row {
     int from, to;
     enum moves_verdict move;
-    const char *reason;
     bool may_hold; /* it is about the service's load: Retry-After means all events */
+    const char *reason;
 };
 
 static const struct row rows[] = {
-    {200, 299, MOVES_DONE, "answered", false},
+    {200, 299, MOVES_DONE, false, "answered"},
     /* Followed, they would lead a body, and a signature, to where nobody configured. One that
      * stays is a wrong url, which a person mends before `give_up`. */
-    {300, 399, MOVES_DEFER, "answered with a redirect, and none is followed", false},
+    {300, 399, MOVES_DEFER, false, "answered with a redirect, and none is followed"},
     /* A service in the middle of a deployment looks so: its routes, its secrets and the proxy
      * in front of it come one after the other. */
-    {401, 401, MOVES_DEFER, "answered", false},
-    {403, 405, MOVES_DEFER, "answered", false},
-    {409, 409, MOVES_DEFER, "answered", false}, /* what it conflicts with may be gone by then */
+    {401, 401, MOVES_DEFER, false, "answered"},
+    {403, 405, MOVES_DEFER, false, "answered"},
+    {409, 409, MOVES_DEFER, false, "answered"}, /* what it conflicts with may be gone by then */
     /* These say themselves that the event is not meant. */
-    {408, 408, MOVES_DEFER, "answered", false},
-    {425, 425, MOVES_DEFER, "answered", false},
-    {429, 429, MOVES_DEFER, "answered", true},
+    {408, 408, MOVES_DEFER, false, "answered"},
+    {425, 425, MOVES_DEFER, false, "answered"},
+    {429, 429, MOVES_DEFER, true, "answered"},
     /* Any other 4xx is a judgement on the event, 410 too: what a service does not want any more
      * a person takes out of its `events`. */
-    {400, 499, MOVES_BURY, "the service refused it", false},
-    {503, 503, MOVES_DEFER, "answered", true},
-    {500, 599, MOVES_DEFER, "answered", false},
+    {400, 499, MOVES_BURY, false, "the service refused it"},
+    {503, 503, MOVES_DEFER, true, "answered"},
+    {500, 599, MOVES_DEFER, false, "answered"},
 };
 
 /* The first that fits counts. */
 static const struct row *row_of(int status) {
-    static const struct row unknown = {0, 0, MOVES_DEFER, "answered with no status of HTTP's",
-                                       false};
+    static const struct row unknown = {0, 0, MOVES_DEFER, false,
+                                       "answered with no status of HTTP's"};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (status >= rows[i].from && status <= rows[i].to)
             return &rows[i];

@@ -152,6 +152,9 @@ static void test_each_answer_has_its_status_and_none_is_followed(void **state) {
         {"HTTP/1.1 503 Wait\r\nRetry-After: Thu, 01 Jan 1998 00:00:00 GMT\r\n"
          "Content-Length: 0\r\n\r\n",
          503, 0},
+        {"HTTP/1.1 503 Wait\r\nretry-after:  Fri, 31 Dec 9999 23:59:59 GMT\r\n"
+         "Content-Length: 0\r\n\r\n",
+         503, 365LL * 24 * 3600 * 1000},
         {"HTTP/1.1 503 Wait\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n", 503, 0},
         {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Yes\r\nContent-Length: 0\r\n\r\n", 202, 0},
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200, 0},
