@@ -58,6 +58,11 @@ static void make_room_for_secrets(struct config *config) {
         struct config_endpoint *endpoint = &config->endpoints[i];
         endpoint->secrets = memory_new(endpoint->secret_file_count * sizeof(*endpoint->secrets));
     }
+    for (size_t i = 0; i < config->service_count; i++) {
+        struct config_service *service = &config->services[i];
+        size_t count = service->sign_secret_file_count;
+        service->sign_keys = memory_new(count * sizeof(*service->sign_keys));
+    }
 }
 
 static void on_refused(void *arg, struct yaml_place at, const char *sentence) {

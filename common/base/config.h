@@ -41,6 +41,9 @@ struct config_endpoint {
     size_t account_count;
 };
 
+enum config_sign { CONFIG_SIGN_NONE, CONFIG_SIGN_KULA, CONFIG_SIGN_STANDARD_WEBHOOKS };
+enum config_link_local { CONFIG_LINK_LOCAL_REFUSE, CONFIG_LINK_LOCAL_ALLOW };
+
 struct config_header {
     char *name;
     char *value; /* from `headers`, or read from its file of `header_files` */
@@ -62,11 +65,17 @@ struct config_service {
     int64_t retry_first_ms;
     int64_t retry_most_ms;
     int64_t retry_give_up_ms;
+    enum config_sign sign;
+    char **sign_secret_files; /* at least one, but for CONFIG_SIGN_NONE */
+    size_t sign_secret_file_count;
+    struct secret *sign_keys; /* as many, in the same order, decoded where the scheme says so;
+                                 read only where asked */
     struct config_header *headers;
     size_t header_count;
     char *ca_file; /* NULL: the system's */
     char *client_certificate;
     char *client_key;
+    enum config_link_local link_local;
 };
 
 struct config {
@@ -98,7 +107,8 @@ enum config_for {
     CONFIG_FOR_ALL,     /* every file is read; `serve` and `forward` need not both be there */
     CONFIG_FOR_SERVE,   /* needs an endpoint with a secret, a listener, and a folder for the spool
                            where there is one; reads secrets and Redis' password */
-    CONFIG_FOR_FORWARD, /* needs a service; reads header files and Redis' password */
+    CONFIG_FOR_FORWARD, /* needs a service; reads header files, its signing secrets and
+ Redis' password */
     CONFIG_FOR_LEDGER,  /* reads Redis' password only */
     CONFIG_FOR_SEND,    /* needs an endpoint with a secret, and reads it */
     CONFIG_FOR_SPOOL,   /* reads no file at all */

@@ -80,9 +80,10 @@ static bool needs_secrets(enum config_for needs) {
 }
 
 /* Where it was given and is wrong, that has been told. */
-static bool is_given(const struct config_draft *draft, size_t endpoint, const char *key) {
+static bool is_given(const struct config_draft *draft, const char *list, size_t i,
+                     const char *key) {
     struct string path = {0};
-    string_addf(&path, "serve.endpoints[%zu].%s", endpoint, key);
+    string_addf(&path, "%s[%zu].%s", list, i, key);
     bool given = config_draft_place(draft, path.data).line != 0;
     string_finish(&path);
     return given;
@@ -97,7 +98,7 @@ static void check_endpoint(struct config_draft *draft, size_t i) {
              "is more than half of serve.dedup_window: a delivery could be repeated after it was "
              "forgotten");
     if (needs_secrets(draft->needs) && endpoint->secret_file_count == 0 &&
-        !is_given(draft, i, "secret_files"))
+        !is_given(draft, "serve.endpoints", i, "secret_files"))
         tell(draft, "serve.endpoints", i, "secret_files",
              "is missing: without a secret no delivery can be verified%s",
              config->endpoint_count == 1 ? " (KULA_WEBHOOK_SECRET_FILE may name it too)" : "");
@@ -161,6 +162,18 @@ static void check_service_events(struct config_draft *draft, size_t i) {
         }
 }
 
+static void check_service_sign(struct config_draft *draft, size_t i) {
+    static const char key[] = "sign.secret_files";
+    const struct config_service *service = &draft->config.services[i];
+    bool signs = service->sign != CONFIG_SIGN_NONE, given = is_given(draft, "services", i, key);
+    if (signs && !given)
+        tell(draft, "services", i, key, "is missing: nothing can be signed without a secret");
+    /* Where the scheme is given and wrong, that has been told. */
+    if (!signs && given && !is_given(draft, "services", i, "sign.scheme"))
+        tell(draft, "services", i, key,
+             "needs sign.scheme beside it: kula or standard-webhooks; nothing is signed without");
+}
+
 static void check_services(struct config_draft *draft) {
     static const char *const keys[2] = {"client_certificate", "client_key"};
     const struct config *config = &draft->config;
@@ -169,6 +182,7 @@ static void check_services(struct config_draft *draft) {
         check_pair(draft, "services", i, keys, service->client_certificate, service->client_key);
         check_service_endpoints(draft, i);
         check_service_events(draft, i);
+        check_service_sign(draft, i);
         if (service->retry_first_ms > service->retry_most_ms)
             tell(draft, "services", i, "retry.first", "is longer than retry.most");
     }

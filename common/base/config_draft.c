@@ -13,20 +13,27 @@ struct config_draft *config_draft_create(const char *name, enum config_for needs
     return draft;
 }
 
+static void finish_list(struct secret *secrets, size_t count) {
+    for (size_t i = 0; secrets && i < count; i++)
+        secret_finish(&secrets[i]);
+    free(secrets);
+}
+
+static void wipe_headers(const struct config_header *headers, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].file && headers[i].value)
+            explicit_bzero(headers[i].value, strlen(headers[i].value));
+}
+
 static void finish_secrets(struct config *config) {
     secret_finish(&config->redis_password);
-    for (size_t i = 0; i < config->endpoint_count; i++) {
-        struct config_endpoint *endpoint = &config->endpoints[i];
-        for (size_t k = 0; endpoint->secrets && k < endpoint->secret_file_count; k++)
-            secret_finish(&endpoint->secrets[k]);
-        free(endpoint->secrets);
+    for (size_t i = 0; i < config->endpoint_count; i++)
+        finish_list(config->endpoints[i].secrets, config->endpoints[i].secret_file_count);
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct config_service *service = &config->services[i];
+        finish_list(service->sign_keys, service->sign_secret_file_count);
+        wipe_headers(service->headers, service->header_count);
     }
-    for (size_t i = 0; i < config->service_count; i++)
-        for (size_t k = 0; k < config->services[i].header_count; k++) {
-            const struct config_header *header = &config->services[i].headers[k];
-            if (header->file && header->value)
-                explicit_bzero(header->value, strlen(header->value));
-        }
 }
 
 static void finish_problems(struct config_draft *draft) {

@@ -78,6 +78,27 @@ static void read_endpoint(struct config_draft *draft, size_t i) {
     string_finish(&key);
 }
 
+static void read_sign_key(struct config_draft *draft, const char *key, const char *file,
+                          enum config_sign sign, struct secret *secret) {
+    struct string why = {0};
+    read_secret(draft, key, file, secret);
+    if (secret->size && sign == CONFIG_SIGN_STANDARD_WEBHOOKS && !secret_decode(secret, &why))
+        config_draft_problem_of(draft, key, "what is in %s %s", file, why.data);
+    string_finish(&why);
+}
+
+static void read_sign_keys(struct config_draft *draft, size_t i) {
+    const struct config_service *service = &draft->config.services[i];
+    struct string key = {0};
+    for (size_t k = 0; k < service->sign_secret_file_count; k++) {
+        string_clear(&key);
+        string_addf(&key, "services[%zu].sign.secret_files[%zu]", i, k);
+        read_sign_key(draft, key.data, service->sign_secret_files[k], service->sign,
+                      &service->sign_keys[k]);
+    }
+    string_finish(&key);
+}
+
 static void read_header(struct config_draft *draft, const char *key, struct config_header *header) {
     struct secret secret = {0};
     struct string why = {0};
@@ -91,7 +112,7 @@ static void read_header(struct config_draft *draft, const char *key, struct conf
     string_finish(&why);
 }
 
-static void read_service(struct config_draft *draft, size_t i) {
+static void read_headers(struct config_draft *draft, size_t i) {
     const struct config_service *service = &draft->config.services[i];
     struct string key = {0};
     for (size_t k = 0; k < service->header_count; k++) {
@@ -120,5 +141,8 @@ void config_files_read(struct config_draft *draft) {
             read_endpoint(draft, i);
     if (opens(draft, "services[]", "header_files"))
         for (size_t i = 0; i < config->service_count; i++)
-            read_service(draft, i);
+            read_headers(draft, i);
+    if (opens(draft, "services[].sign", "secret_files"))
+        for (size_t i = 0; i < config->service_count; i++)
+            read_sign_keys(draft, i);
 }

@@ -15,6 +15,8 @@ static const char *const start_words[] = {"now", "beginning", NULL};
 static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
 static const char *const format_words[] = {"auto", "text", "json", NULL};
 static const char *const durability_words[] = {"spool", "ledger", NULL};
+static const char *const sign_words[] = {"none", "kula", "standard-webhooks", NULL};
+static const char *const link_local_words[] = {"refuse", "allow", NULL};
 static const char *const signed_body_words[] = {"raw", NULL};
 
 /* A section stands before what is in it, and nothing else has an order. */
@@ -296,6 +298,24 @@ const struct config_row config_table[] = {
      .least = "1ms",
      .most = "365d",
      .meaning = "An event that still fails so long after its first attempt is dead."},
+    {.path = "services[].sign",
+     .type = CONFIG_MAP,
+     .meaning = "How a service may know that a request is ours."},
+    {.path = "services[].sign.scheme",
+     .type = CONFIG_WORD,
+     .place = offsetof(struct config_service, sign),
+     .usual = "none",
+     .words = sign_words,
+     .meaning = "none, kula (X-Kula-Signature, as Kula itself signs) or standard-webhooks "
+                "(webhook-signature)."},
+    {.path = "services[].sign.secret_files",
+     .type = CONFIG_FILES,
+     .place = offsetof(struct config_service, sign_secret_files),
+     .beside = offsetof(struct config_service, sign_secret_file_count),
+     .secret = true,
+     .read_for = CONFIG_FORWARD,
+     .meaning = "The service's own signing secrets, one a file; each makes a signature, in this "
+                "order."},
     {.path = "services[].headers",
      .type = CONFIG_HEADERS,
      .place = offsetof(struct config_service, headers),
@@ -324,7 +344,14 @@ const struct config_row config_table[] = {
      .type = CONFIG_FILE,
      .place = offsetof(struct config_service, client_key),
      .read_for = CONFIG_FORWARD,
-     .meaning = "That certificate's key (PEM)."},
+     .meaning = "That certificate's key (PEM), without a password."},
+    {.path = "services[].link_local",
+     .type = CONFIG_WORD,
+     .place = offsetof(struct config_service, link_local),
+     .usual = "refuse",
+     .words = link_local_words,
+     .meaning = "Whether its name may lead to a link-local address or a cloud's metadata service: "
+                "refuse or allow."},
 
     {.path = "log", .type = CONFIG_MAP, .meaning = "What is logged to stderr."},
     {.path = "log.level",

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/memory.h"
 
 enum {
@@ -86,6 +87,25 @@ bool secret_read(const char *path, struct secret *secret, struct string *why) {
     explicit_bzero(buffer, BUFFER_BYTES);
     free(buffer);
     return taken;
+}
+
+bool secret_decode(struct secret *secret, struct string *why) {
+    static const char prefix[] = "whsec_";
+    enum { LEAST = 24, MOST = 64 };
+    struct text text = text_slice((const char *)secret->data, secret->size);
+    if (text_starts(text, prefix))
+        text = text_slice(text.data + strlen(prefix), text.size - strlen(prefix));
+    struct secret key = {.data = memory_new(BASE64_ROOM(text.size) + 1)};
+    bool fine = base64_decode(text, key.data, &key.size) && key.size >= LEAST && key.size <= MOST;
+    if (fine) {
+        secret_finish(secret);
+        *secret = key;
+        return true;
+    }
+    secret_finish(&key);
+    string_add_of(why, "is not a Standard Webhooks secret: base64 of 24 to 64 bytes, with whsec_ "
+                       "before it; `openssl rand -base64 32` makes one");
+    return false;
 }
 
 void secret_finish(struct secret *secret) {

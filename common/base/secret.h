@@ -14,4 +14,7 @@ struct secret {
 /* False with a sentence for people in `why` (what, which file, what to do):
  * missing, unreadable, empty, over 64 KiB. The sentence never holds content. */
 bool secret_read(const char *path, struct secret *, struct string *why);
+/* Standard Webhooks writes a key as "whsec_" and base64 of 24 to 64 bytes; the prefix may be
+ * missing. The key takes the place of its text. False with what is wrong, for people. */
+bool secret_decode(struct secret *, struct string *why);
 void secret_finish(struct secret *);

@@ -1,4 +1,5 @@
-/* Addresses to listen on: "127.0.0.1:8443", "[::1]:8080", "localhost:0". */
+/* Addresses: to listen on, as "127.0.0.1:8443", "[::1]:8080" and "localhost:0"; and those
+ * of others. */
 #pragma once
 #include "base/text.h"
 
@@ -15,3 +16,7 @@ enum { ADDRESS_BYTES = 64 };
 void address_format(const struct sockaddr *, char text[ADDRESS_BYTES]);
 /* The address a socket is bound to, as it is written above. */
 void address_format_bound(int descriptor, struct string *);
+
+/* Link-local, or where a cloud tells a machine about itself, its passwords included: what
+ * nobody means when he names a service. Also as such an IPv4 address within IPv6. */
+bool address_is_guarded(const struct sockaddr *);

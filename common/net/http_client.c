@@ -7,18 +7,22 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "net/address.h"
+#include "net/retry_after.h"
 
 enum {
     MOST_HEAD_BYTES = 64 * 1024,
-    MOST_BODY_BYTES = 64 * 1024, /* what is read of an answer that nobody wants to keep */
-    MOST_SPARE = 32,             /* easy handles that wait for the next call */
-    MOST_CONNECTIONS = 256,      /* kept open for the next call, over all hosts */
+    MOST_BODY_BYTES = 1024 * 1024,
+    MOST_SPARE = 32,        /* easy handles that wait for the next call */
+    MOST_CONNECTIONS = 256, /* kept open for the next call, over all hosts */
 };
 
 struct http_request {
@@ -33,7 +37,8 @@ struct http_request {
     struct string body;
     const char *problem; /* ours; NULL: libcurl's, in `words` */
     bool head_whole;
-    bool cut; /* enough of the body was read: it counts as answered */
+    bool over_socket, link_local;
+    char guarded[ADDRESS_BYTES]; /* an address that was not gone to, else empty */
     int64_t since_ms;
     char words[CURL_ERROR_SIZE];
 };
@@ -102,10 +107,11 @@ static void end(struct http_request *request, struct http_result *result) {
     spare_give(request);
 }
 
-static int64_t retry_after_s(CURL *easy) {
-    curl_off_t seconds = 0;
-    curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds);
-    return seconds > 0 ? seconds : 0;
+/* NULL where there is no such header. */
+static const char *header_of(CURL *easy, const char *name) {
+    struct curl_header *header;
+    bool found = curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
+    return found ? header->value : NULL;
 }
 
 static int status_of(CURL *easy) {
@@ -114,27 +120,51 @@ static int status_of(CURL *easy) {
     return (int)status;
 }
 
-/* libcurl takes a connection that is closed within the headers for a whole answer; what fell
- * over in the middle of its first words has not said yes. */
-static bool is_answered(const struct http_request *request, CURLcode code) {
-    return request->cut || (code == CURLE_OK && request->head_whole);
+/* Where libcurl's words do not name the place or the cause, ours take theirs. */
+static void explain_no_connection(struct http_request *request) {
+    size_t size = strlen(request->words);
+    long error = 0;
+    curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &error);
+    if (*request->guarded)
+        snprintf(request->words, sizeof request->words,
+                 "%s is a link-local or metadata address, and link_local: allow is not set",
+                 request->guarded);
+    else if (request->over_socket)
+        snprintf(request->words, sizeof request->words, "cannot connect to the url's socket: %s",
+                 strerror((int)error));
+    else if (error)
+        snprintf(request->words + size, sizeof request->words - size, ": %s", strerror((int)error));
 }
 
-static const char *failure_of(const struct http_request *request, CURLcode code) {
+/* libcurl's buffer has an end, an endless line has none. */
+static bool is_line_too_long(const struct http_request *request, CURLcode code) {
+    enum { TOO_LARGE = 100 }; /* CURLE_TOO_LARGE, which libcurl 7 does not name */
+    return !request->head_whole && (code == CURLE_OUT_OF_MEMORY || (int)code == TOO_LARGE);
+}
+
+/* Why there is no answer, for people. */
+static const char *failure_of(struct http_request *request, CURLcode code) {
     if (request->problem)
         return request->problem;
     if (code == CURLE_OK)
         return "the answer ended within its headers";
+    if (is_line_too_long(request, code))
+        return "a line of the answer's headers is longer than 64 KiB";
+    if (code == CURLE_COULDNT_CONNECT)
+        explain_no_connection(request);
     return request->words[0] ? request->words : curl_easy_strerror(code);
 }
 
 static void end_with(struct http_request *request, CURLcode code) {
     struct http_result result = {.outcome = HTTP_FAILED};
-    if (is_answered(request, code)) {
+    /* libcurl takes a connection that is closed within the headers for a whole answer; what fell
+     * over in the middle of its first words has not said yes. */
+    if (code == CURLE_OK && request->head_whole) {
+        struct text retry_after = text_of(header_of(request->easy, "Retry-After"));
         result.outcome = HTTP_ANSWERED;
         result.status = status_of(request->easy);
         result.body = string_text(&request->body);
-        result.retry_after_s = retry_after_s(request->easy);
+        result.retry_after_ms = retry_after_ms(retry_after, clock_wall_ms());
     } else {
         result.error = failure_of(request, code);
     }
@@ -228,35 +258,62 @@ static int on_watch_wanted(CURL *easy, curl_socket_t socket, int what, void *arg
 
 /* The answer */
 
+/* What libcurl would wait for or pass over, and what would then lie in the way of the next
+ * answer. */
+static const char *problem_of_head(CURL *easy) {
+    const char *length = header_of(easy, "Content-Length");
+    switch (status_of(easy)) {
+    case 101:
+        return "the answer is a 101: it leaves HTTP";
+    case 204:
+        if (header_of(easy, "Transfer-Encoding") || (length && length[strspn(length, "0")]))
+            return "the answer is a 204 with a body";
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
 static size_t on_head(char *data, size_t one, size_t size, void *arg) {
     struct http_request *request = arg;
     (void)one;
     request->head_bytes += size;
     /* A blank line ends the headers, but for those of a 100 Continue, which come before others. */
-    if (size <= 2 && (data[0] == '\r' || data[0] == '\n'))
+    if (size <= 2 && (data[0] == '\r' || data[0] == '\n')) {
         request->head_whole = status_of(request->easy) >= 200;
-    if (request->head_bytes <= MOST_HEAD_BYTES)
-        return size;
-    request->problem = "the answer's headers are longer than 64 KiB";
-    return 0;
+        request->problem = problem_of_head(request->easy);
+    }
+    if (request->head_bytes > MOST_HEAD_BYTES)
+        request->problem = "the answer's headers are longer than 64 KiB";
+    return request->problem ? 0 : size;
 }
 
 static size_t on_body(char *data, size_t one, size_t size, void *arg) {
     struct http_request *request = arg;
     size_t room = request->keep_bytes - request->body.size;
-    size_t most = request->keep_bytes > MOST_BODY_BYTES ? request->keep_bytes : MOST_BODY_BYTES;
     (void)one;
     if (room)
         string_add(&request->body, text_slice(data, size < room ? size : room));
     request->body_bytes += size;
-    if (request->body_bytes <= most)
+    if (request->body_bytes <= MOST_BODY_BYTES)
         return size;
-    /* The status is known and nobody reads on: this ends the connection, not the answer. */
-    request->cut = true;
+    request->problem = "the answer's body is longer than 1 MiB";
     return 0;
 }
 
 /* The question */
+
+/* After the name has been resolved: whatever a name server says, it does not lead us there. */
+static curl_socket_t on_socket_wanted(void *arg, curlsocktype purpose,
+                                      struct curl_sockaddr *address) {
+    struct http_request *request = arg;
+    (void)purpose;
+    if (!request->link_local && address_is_guarded(&address->addr)) {
+        address_format(&address->addr, request->guarded);
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
 
 static bool add_header(struct http_request *request, const char *line) {
     for (const char *c = line; *c; c++)
@@ -295,12 +352,14 @@ static void set_method(CURL *easy, const struct http_call *call) {
 }
 
 /* http+unix:///run/x.sock:/target: the socket ends where ":/" begins the target. */
-static void set_url(CURL *easy, const char *url) {
+static void set_url(struct http_request *request, const char *url) {
     static const char scheme[] = "http+unix://";
+    CURL *easy = request->easy;
     if (strncmp(url, scheme, strlen(scheme)) != 0) {
         curl_easy_setopt(easy, CURLOPT_URL, url);
         return;
     }
+    request->over_socket = true;
     const char *path = url + strlen(scheme), *target = strstr(path, ":/");
     size_t path_size = target ? (size_t)(target - path) : strlen(path);
     char *socket = memory_copy(path, path_size);
@@ -323,6 +382,8 @@ static void set_tls(CURL *easy, const struct http_call *call) {
         curl_easy_setopt(easy, CURLOPT_SSLCERT, call->client_certificate);
     if (call->client_key)
         curl_easy_setopt(easy, CURLOPT_SSLKEY, call->client_key);
+    /* Else OpenSSL asks at the terminal for the password of a key that has one, and waits. */
+    curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");
 }
 
 static void set_manners(struct http_request *request) {
@@ -338,6 +399,8 @@ static void set_manners(struct http_request *request) {
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* nothing from the environment */
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket_wanted);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -347,13 +410,15 @@ static void set_manners(struct http_request *request) {
 void http_client_send(struct http_client *client, const struct http_call *call, http_done_fn *done,
                       void *arg) {
     assert(!client->destroyed && done && call->timeout_ms > 0 && call->connect_timeout_ms > 0);
+    assert(call->keep_bytes <= MOST_BODY_BYTES);
     struct http_request *request = spare_take(client);
     request->done = done;
     request->arg = arg;
     request->keep_bytes = call->keep_bytes;
+    request->link_local = call->link_local;
     request->since_ms = clock_steady_ms();
     set_manners(request);
-    set_url(request->easy, call->url);
+    set_url(request, call->url);
     set_method(request->easy, call);
     set_tls(request->easy, call);
     curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);

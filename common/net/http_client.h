@@ -2,8 +2,9 @@
  *
  * Connections are kept and reused, certificates and host names verified,
  * redirects never followed, "Expect: 100-continue" never sent. Only what the
- * caller asks for is sent; an answer's body is read up to a bound and dropped,
- * unless the caller wants it. The one file that names libcurl. */
+ * caller asks for is sent; an answer's body is dropped unless the caller wants
+ * it. What is no whole answer is none: headers over 64 KiB, a body over 1 MiB,
+ * a 204 that has one. The one file that names libcurl. */
 #pragma once
 #include "base/text.h"
 #include "net/loop.h"
@@ -19,10 +20,10 @@ enum http_outcome {
 
 struct http_result {
     enum http_outcome outcome;
-    int status;            /* ANSWERED */
-    struct text body;      /* ANSWERED, at most keep_bytes of it; until the callback returns */
-    const char *error;     /* FAILED */
-    int64_t retry_after_s; /* from Retry-After, seconds or date; 0 where there is none */
+    int status;             /* ANSWERED */
+    struct text body;       /* ANSWERED, at most keep_bytes of it; until the callback returns */
+    const char *error;      /* FAILED */
+    int64_t retry_after_ms; /* ANSWERED: from Retry-After, seconds or date; 0 where there is none */
     int64_t took_ms;
 };
 typedef void http_done_fn(void *arg, const struct http_result *);
@@ -34,10 +35,11 @@ struct http_call {
     struct text body;           /* lent until the callback has returned */
     int timeout_ms;             /* the whole exchange */
     int connect_timeout_ms;
-    size_t keep_bytes;   /* of the answer's body; 0: none */
+    size_t keep_bytes;   /* of the answer's body, 1 MiB at most; 0: none */
     const char *ca_file; /* NULL: the system's */
     const char *client_certificate;
     const char *client_key;
+    bool link_local; /* may go to addresses that address_is_guarded */
 };
 
 struct http_client *http_client_create(struct loop *);

@@ -134,19 +134,20 @@ static void on_done(void *arg, const struct http_result *result) {
 }
 
 static void send_one(struct sender *sender) {
-    char stamp[STAMP_SIZE], signature[STAMP_SIZE + 32], timestamp[64];
+    struct string signature = {0};
+    char timestamp[64];
     char id[ID_SIZE + 32], type[ENVELOPE_TEXT + 32];
     sender->tally.sent++;
     struct delivery *delivery = make_delivery(sender);
     struct text body = string_text(&delivery->body);
     int64_t now_s = clock_wall_ms() / 1000;
-    stamp_format(sender->key, now_s, body, stamp);
-    snprintf(signature, sizeof signature, "X-Kula-Signature: %s", stamp);
+    string_add_of(&signature, "X-Kula-Signature: ");
+    stamp_kula((struct stamp_keys){&sender->key, 1}, now_s, body, &signature);
     snprintf(timestamp, sizeof timestamp, "X-Kula-Timestamp: %lld", (long long)now_s);
     snprintf(id, sizeof id, "X-Kula-Event-Id: %s", delivery->id);
     snprintf(type, sizeof type, "X-Kula-Event: %s", delivery->type);
     const char *headers[] = {
-        "Content-Type: application/json", signature, timestamp, id, type, NULL};
+        "Content-Type: application/json", signature.data, timestamp, id, type, NULL};
     if (!*delivery->id || !*delivery->type)
         headers[3] = NULL; /* what the body does not say, no header says */
     const struct http_call call = {
@@ -158,9 +159,11 @@ static void send_one(struct sender *sender) {
         .connect_timeout_ms = PATIENCE_MS,
         .keep_bytes = ANSWER_KEPT,
         .ca_file = sender->plan.ca_file,
+        .link_local = true, /* a person named it */
     };
     sender->in_flight++;
     http_client_send(sender->client, &call, on_done, delivery);
+    string_finish(&signature);
 }
 
 /* How many may have been sent by now, at this rate. */

@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "forward/headers.h"
+#include "forward/signer.h"
 
 /* Moves a text to the next free place of the copy. */
 static void keep(struct text *text, char **free_at) {
@@ -55,57 +58,46 @@ bool attempt_sendable(const struct attempt *attempt) {
     return is_word(attempt->event.id) && is_word(attempt->event.type);
 }
 
-/* Headers as one list of NUL-terminated lines, grown in one string. */
-struct headers {
-    struct string lines; /* each with its NUL */
-    size_t count;
-};
-
-__attribute__((format(printf, 2, 3))) static void add_header(struct headers *headers,
-                                                             const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    string_vaddf(&headers->lines, format, args);
-    va_end(args);
-    string_add_char(&headers->lines, '\0');
-    headers->count++;
+static bool is_trace(struct text trace) {
+    bool any = false;
+    for (size_t i = 0; i < trace.size; i++) {
+        char c = trace.data[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+        any = any || c != '0';
+    }
+    return trace.size == 32 && any;
 }
 
-static const char **header_list(const struct headers *headers) {
-    const char **list = memory_new((headers->count + 1) * sizeof *list);
-    const char *line = headers->lines.data;
-    for (size_t i = 0; i < headers->count; i++, line += strlen(line) + 1)
-        list[i] = line;
-    return list;
-}
-
-/* W3C trace context: the event's trace id, and a new span for each attempt. */
+/* W3C trace context: the event's trace id, and a new span for each attempt, which is not zero.
+ * An event that somebody else wrote may have none. */
 static void add_traceparent(struct headers *headers, struct text trace) {
-    if (trace.size != 32 || !is_word(trace))
-        return;
-    add_header(headers, "traceparent: 00-%.*s-%016" PRIx64 "-01", TEXT_ARG(trace), random_bits());
+    if (is_trace(trace))
+        headers_add(headers, "traceparent: 00-%.*s-%016" PRIx64 "-01", TEXT_ARG(trace),
+                    random_bits() | 1);
 }
 
 static void add_headers(struct headers *headers, const struct attempt *attempt,
                         const struct config_service *service) {
     const struct ledger_event *event = &attempt->event;
-    add_header(headers, "Content-Type: application/json");
-    add_header(headers, "User-Agent: kula-relay/%s", KULA_RELAY_VERSION);
-    add_header(headers, "X-Kula-Event: %.*s", TEXT_ARG(event->type));
-    add_header(headers, "X-Kula-Event-Id: %.*s", TEXT_ARG(event->id));
-    add_header(headers, "Idempotency-Key: %.*s", TEXT_ARG(event->id));
-    add_header(headers, "Kula-Relay-Attempt: %u", attempt->failed + 1);
-    add_header(headers, "Kula-Relay-Origin: %s", event->to.size ? "replay" : "live");
+    headers_add(headers, "Content-Type: application/json");
+    headers_add(headers, "User-Agent: kula-relay/%s", KULA_RELAY_VERSION);
+    headers_add(headers, "X-Kula-Event: %.*s", TEXT_ARG(event->type));
+    headers_add(headers, "X-Kula-Event-Id: %.*s", TEXT_ARG(event->id));
+    headers_add(headers, "Idempotency-Key: %.*s", TEXT_ARG(event->id));
+    headers_add(headers, "Kula-Relay-Attempt: %u", attempt->failed + 1);
+    headers_add(headers, "Kula-Relay-Origin: %s", event->to.size ? "replay" : "live");
     add_traceparent(headers, event->trace);
     for (size_t i = 0; i < service->header_count; i++)
-        add_header(headers, "%s: %s", service->headers[i].name, service->headers[i].value);
+        headers_add(headers, "%s: %s", service->headers[i].name, service->headers[i].value);
 }
 
 void attempt_send(struct attempt *attempt, const struct config_service *service,
-                  struct http_client *client, http_done_fn *fn) {
+                  struct signer *signer, struct http_client *client, http_done_fn *fn) {
     struct headers headers = {0};
     add_headers(&headers, attempt, service);
-    const char **list = header_list(&headers);
+    signer_sign(signer, attempt->event.id, attempt->event.body, clock_wall_ms() / 1000, &headers);
+    const char **list = headers_list(&headers);
     http_client_send(client,
                      &(struct http_call){
                          .method = "POST",
@@ -117,8 +109,9 @@ void attempt_send(struct attempt *attempt, const struct config_service *service,
                          .ca_file = service->ca_file,
                          .client_certificate = service->client_certificate,
                          .client_key = service->client_key,
+                         .link_local = service->link_local == CONFIG_LINK_LOCAL_ALLOW,
                      },
                      fn, attempt);
     free(list);
-    string_finish(&headers.lines);
+    headers_finish(&headers);
 }

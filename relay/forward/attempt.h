@@ -11,6 +11,7 @@
 
 struct config_service;
 struct courier;
+struct signer;
 
 struct attempt {
     LIST_ENTRY(attempt) attempts; /* in struct courier */
@@ -28,6 +29,6 @@ struct attempt *attempt_create(const struct moves_taken *, int64_t now_ms);
  * or could not stand in a header. Such a one is never sent. */
 bool attempt_sendable(const struct attempt *);
 /* The attempt is `arg` of the callback, and must live until then. */
-void attempt_send(struct attempt *, const struct config_service *, struct http_client *,
-                  http_done_fn *);
+void attempt_send(struct attempt *, const struct config_service *, struct signer *,
+                  struct http_client *, http_done_fn *);
 void attempt_destroy(struct attempt *);

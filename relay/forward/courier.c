@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "forward/attempt.h"
+#include "forward/signer.h"
 #include "forward/verdict.h"
 
 enum {
@@ -39,6 +40,7 @@ struct courier_series {
 struct courier {
     const struct courier_house *house;
     const struct config_service *service;
+    struct signer *signer;
     struct courier_series series;
     enum courier_state state;
     bool stopped;
@@ -112,6 +114,7 @@ struct courier *courier_create(const struct courier_house *house,
     struct courier *courier = memory_new(sizeof *courier);
     courier->house = house;
     courier->service = service;
+    courier->signer = signer_create(service);
     courier->series = make_series(house->metrics, service->name);
     courier->due = loop_timer_create(house->loop, on_due, courier);
     LIST_INIT(&courier->attempts);
@@ -137,6 +140,7 @@ void courier_destroy(struct courier *courier) {
     while (!LIST_EMPTY(&courier->attempts))
         end_attempt(LIST_FIRST(&courier->attempts));
     loop_timer_destroy(courier->due);
+    signer_destroy(courier->signer);
     string_finish(&courier->place);
     free(courier);
 }
@@ -272,7 +276,8 @@ static void start_attempt(struct courier *courier, const struct moves_taken *tak
     struct attempt *attempt = attempt_create(taken, now_ms);
     add_attempt(courier, attempt);
     if (attempt_sendable(attempt)) {
-        attempt_send(attempt, courier->service, courier->house->client, on_answered);
+        attempt_send(attempt, courier->service, courier->signer, courier->house->client,
+                     on_answered);
         return;
     }
     struct verdict verdict = {.move = MOVES_BURY,

@@ -3,55 +3,72 @@
 #include "base/config.h"
 #include "forward/backoff.h"
 
-enum { MOST_PAUSE_S = 3600 }; /* a service that asks for more is asked again by then */
+enum { MOST_PAUSE_MS = 3600 * 1000 }; /* a service that asks for more is asked again by then */
 
-/* A service in the middle of a deployment answers 401, 403, 404, 405, 409 and
- * redirects; what comes of 408, 425, 429 and 5xx is no judgement on the event.
- * Any other 4xx is: the same body would be refused again. */
-static bool may_get_better(int status) {
-    switch (status) {
-    case 401:
-    case 403:
-    case 404:
-    case 405:
-    case 408:
-    case 409:
-    case 425:
-    case 429:
-        return true;
-    default:
-        return status < 400 || status >= 500;
-    }
+/* What a status says of the event, and what of the service. Later is always right where it is
+ * the service's doing; at once where the same body would be refused again. */
+struct row {
+    int from, to;
+    enum moves_verdict move;
+    bool may_hold; /* it is about the service's load: Retry-After means all events */
+    const char *reason;
+};
+
+static const struct row rows[] = {
+    {200, 299, MOVES_DONE, false, "answered"},
+    /* Followed, they would lead a body, and a signature, to where nobody configured. One that
+     * stays is a wrong url, which a person mends before `give_up`. */
+    {300, 399, MOVES_DEFER, false, "answered with a redirect, and none is followed"},
+    /* A service in the middle of a deployment looks so: its routes, its secrets and the proxy
+     * in front of it come one after the other. */
+    {401, 401, MOVES_DEFER, false, "answered"},
+    {403, 405, MOVES_DEFER, false, "answered"},
+    {409, 409, MOVES_DEFER, false, "answered"}, /* what it conflicts with may be gone by then */
+    /* These say themselves that the event is not meant. */
+    {408, 408, MOVES_DEFER, false, "answered"},
+    {425, 425, MOVES_DEFER, false, "answered"},
+    {429, 429, MOVES_DEFER, true, "answered"},
+    /* Any other 4xx is a judgement on the event, 410 too: what a service does not want any more
+     * a person takes out of its `events`. */
+    {400, 499, MOVES_BURY, false, "the service refused it"},
+    {503, 503, MOVES_DEFER, true, "answered"},
+    {500, 599, MOVES_DEFER, false, "answered"},
+};
+
+/* The first that fits counts. */
+static const struct row *row_of(int status) {
+    static const struct row unknown = {0, 0, MOVES_DEFER, false,
+                                       "answered with no status of HTTP's"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (status >= rows[i].from && status <= rows[i].to)
+            return &rows[i];
+    return &unknown;
 }
 
-static bool delivered(const struct http_result *result) {
-    return result->outcome == HTTP_ANSWERED && result->status >= 200 && result->status < 300;
+/* No answer is no judgement: the service may even have taken it. */
+static struct row row_of_result(const struct http_result *result) {
+    if (result->outcome == HTTP_ANSWERED)
+        return *row_of(result->status);
+    return (struct row){.move = MOVES_DEFER, .reason = result->error};
 }
 
-/* Retry-After means the service, not the event, on the two answers that are about its load. */
 static int64_t asked_pause_ms(const struct http_result *result) {
-    if (result->outcome != HTTP_ANSWERED || (result->status != 429 && result->status != 503))
-        return 0;
-    return result->retry_after_s < MOST_PAUSE_S ? result->retry_after_s * 1000
-                                                : MOST_PAUSE_S * 1000;
+    return result->retry_after_ms < MOST_PAUSE_MS ? result->retry_after_ms : MOST_PAUSE_MS;
 }
 
 struct verdict verdict_of(const struct config_service *service, const struct verdict_case *this) {
-    const struct http_result *result = this->result;
-    const char *reason = result->outcome == HTTP_ANSWERED ? "answered" : result->error;
-    if (delivered(result))
-        return (struct verdict){.move = MOVES_DONE, .reason = reason};
-    if (result->outcome == HTTP_ANSWERED && !may_get_better(result->status))
-        return (struct verdict){.move = MOVES_BURY, .reason = "the service refused it"};
+    struct row row = row_of_result(this->result);
+    if (row.move != MOVES_DEFER)
+        return (struct verdict){.move = row.move, .reason = row.reason};
     if (this->first_ms && this->now_ms - this->first_ms >= service->retry_give_up_ms)
         return (struct verdict){.move = MOVES_BURY, .reason = "still failing after retry.give_up"};
+    int64_t hold_ms = row.may_hold ? asked_pause_ms(this->result) : 0;
     int64_t delay_ms =
         backoff_ms(service->retry_first_ms, service->retry_most_ms, this->failed + 1, this->random);
-    int64_t hold_ms = asked_pause_ms(result);
     return (struct verdict){
         .move = MOVES_DEFER,
         .delay_ms = delay_ms > hold_ms ? delay_ms : hold_ms,
         .hold_ms = hold_ms,
-        .reason = reason,
+        .reason = row.reason,
     };
 }

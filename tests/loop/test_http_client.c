@@ -31,7 +31,7 @@ struct seen {
     unsigned times;
     enum http_outcome outcome;
     int status;
-    int64_t retry_after_s, took_ms;
+    int64_t retry_after_ms, took_ms;
     struct string body, error;
 };
 
@@ -59,7 +59,7 @@ static void on_done(void *arg, const struct http_result *result) {
     seen->times++;
     seen->outcome = result->outcome;
     seen->status = result->status;
-    seen->retry_after_s = result->retry_after_s;
+    seen->retry_after_ms = result->retry_after_ms;
     seen->took_ms = result->took_ms;
     string_add(&seen->body, result->body);
     string_add_of(&seen->error, result->error);
@@ -141,16 +141,20 @@ static void test_each_answer_has_its_status_and_none_is_followed(void **state) {
     static const struct {
         const char *answer;
         int status;
-        int64_t retry_after_s;
+        int64_t retry_after_ms;
     } cases[] = {
         {"HTTP/1.1 204 No Content\r\n\r\n", 204, 0},
+        {"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", 204, 0},
         {"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nno", 500, 0},
         {"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n", 410, 0},
         {"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", 302, 0},
-        {"HTTP/1.1 429 Slow\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n", 429, 17},
+        {"HTTP/1.1 429 Slow\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n", 429, 17000},
         {"HTTP/1.1 503 Wait\r\nRetry-After: Thu, 01 Jan 1998 00:00:00 GMT\r\n"
          "Content-Length: 0\r\n\r\n",
          503, 0},
+        {"HTTP/1.1 503 Wait\r\nretry-after:  Fri, 31 Dec 9999 23:59:59 GMT\r\n"
+         "Content-Length: 0\r\n\r\n",
+         503, 365LL * 24 * 3600 * 1000},
         {"HTTP/1.1 503 Wait\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n", 503, 0},
         {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Yes\r\nContent-Length: 0\r\n\r\n", 202, 0},
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200, 0},
@@ -164,7 +168,7 @@ static void test_each_answer_has_its_status_and_none_is_followed(void **state) {
         send_and_wait(desk, &call, &seen);
         assert_int_equal(seen.outcome, HTTP_ANSWERED);
         assert_int_equal(seen.status, cases[i].status);
-        assert_int_equal(seen.retry_after_s, cases[i].retry_after_s);
+        assert_int_equal(seen.retry_after_ms, cases[i].retry_after_ms);
         assert_int_equal(scripted_requests(desk->server), i + 1);
         finish(&seen);
     }
@@ -197,7 +201,7 @@ static void fails(struct desk *desk, const struct http_call *call, const char *w
     send_and_wait(desk, call, &seen);
     assert_int_equal(seen.outcome, HTTP_FAILED);
     if (!strstr(seen.error.data, words))
-        fail_msg("%s", seen.error.data);
+        fail_msg("\"%s\" without \"%s\"", seen.error.data, words);
     assert_null(strstr(seen.error.data, "secret body"));
     finish(&seen);
 }
@@ -214,6 +218,9 @@ static void test_what_is_no_answer_fails_with_words(void **state) {
         {{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", SCRIPTED_CLOSE}, "with 6 bytes"},
         {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nha", SCRIPTED_CLOSE}, ""},
         {{"hello, I speak no HTTP\r\n", SCRIPTED_CLOSE}, "HTTP/0.9"},
+        {{"HTTP/1.1 204 No\r\nContent-Length: 4\r\n\r\nyes!"}, "204 with a body"},
+        {{"HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}, "204 with a body"},
+        {{"HTTP/1.1 101 Switch\r\n\r\n"}, "leaves HTTP"},
     };
     struct desk *desk = *state;
     struct http_call call = post(desk, "secret body");
@@ -271,30 +278,85 @@ static void test_a_stalled_answer_ends_at_the_deadline(void **state) {
     }
 }
 
-static void test_endless_answers_are_cut(void **state) {
-    static const struct scripted_answer body[] = {
-        {"HTTP/1.1 503 Talk\r\nContent-Length: 999999999\r\n\r\n", SCRIPTED_KEEP, "bla"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", SCRIPTED_KEEP},
+/* What a talkative server says again and again: two chunks, or bytes of a body. */
+static const char *chatter(void) {
+    enum { CHUNK = 0x8000 };
+    static char said[2 * (CHUNK + 8) + 1];
+    char *to = said;
+    for (size_t i = 0; i < 2; i++) {
+        to += sprintf(to, "%x\r\n", CHUNK);
+        memset(to, 'x', CHUNK);
+        to += CHUNK;
+        to += sprintf(to, "\r\n");
+    }
+    return said;
+}
+
+static void test_an_endless_answer_is_none(void **state) {
+    const struct {
+        struct scripted_answer answer;
+        const char *words;
+    } cases[] = {
+        {{"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", SCRIPTED_KEEP, chatter()},
+         "body is longer than 1 MiB"},
+        {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", SCRIPTED_KEEP, chatter()},
+         "body is longer than 1 MiB"},
+        {{"HTTP/1.1 200 OK\r\n\r\n", SCRIPTED_KEEP, chatter()}, "body is longer than 1 MiB"},
+        {{"HTTP/1.1 200 OK\r\n", SCRIPTED_KEEP, "X-Talk: on and on and on and on and on\r\n"},
+         "headers are longer than 64 KiB"},
+        {{"HTTP/1.1 200 OK\r\nX-Talk: ", SCRIPTED_KEEP, "on and on and on and on and on "},
+         "a line of the answer's headers is longer than 64 KiB"},
+        {{"HTTP/1.1 ", SCRIPTED_KEEP, "on and on and on and on and on and on "}, ""},
+        {{"HTTP/1.1 100 Continue\r\n\r\n", SCRIPTED_KEEP, "HTTP/1.1 100 Continue\r\n\r\n"},
+         "headers are longer than 64 KiB"},
     };
-    static const struct scripted_answer head = {"HTTP/1.1 200 OK\r\n", SCRIPTED_KEEP,
-                                                "X-Talk: on and on and on and on and on\r\n"};
     struct desk *desk = *state;
     struct http_call call = post(desk, "x");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        say(desk, &cases[i].answer);
+        fails(desk, &call, cases[i].words);
+        /* What else it had to say is in nobody's way. */
+        assert_int_equal(scripted_connections(desk->server), i + 1);
+    }
+}
+
+static void test_a_long_body_is_read_to_its_end_and_kept_in_part(void **state) {
+    enum { LONG = 1024 * 1024 };
+    struct desk *desk = *state;
+    struct http_call call = post(desk, "x");
+    struct string bytes = {0};
     struct seen seen;
+    string_addf(&bytes, "HTTP/1.1 503 Talk\r\nContent-Length: %d\r\n\r\n", LONG);
+    for (size_t i = 0; i < LONG; i++)
+        string_add_char(&bytes, (char)('a' + i % 26));
+    const struct scripted_answer answer = {bytes.data};
     call.keep_bytes = 6;
-    scripted_script(desk->server, body, 2);
-    send_and_wait(desk, &call, &seen);
-    /* The status came, so it is an answer; the connection is of no more use. */
-    assert_int_equal(seen.outcome, HTTP_ANSWERED);
-    assert_int_equal(seen.status, 503);
-    assert_true(text_is(string_text(&seen.body), "blabla"));
-    finish(&seen);
-    send_and_wait(desk, &call, &seen);
-    assert_int_equal(seen.status, 200);
-    assert_int_equal(scripted_connections(desk->server), 2);
-    finish(&seen);
-    say(desk, &head);
-    fails(desk, &call, "64 KiB");
+    say(desk, &answer);
+    for (size_t i = 0; i < 2; i++) {
+        send_and_wait(desk, &call, &seen);
+        assert_int_equal(seen.status, 503);
+        assert_true(text_is(string_text(&seen.body), "abcdef"));
+        finish(&seen);
+    }
+    assert_int_equal(scripted_connections(desk->server), 1);
+    string_finish(&bytes);
+}
+
+static void test_guarded_addresses_are_not_gone_to_unless_allowed(void **state) {
+    static const char *const urls[] = {
+        "http://169.254.169.254/",      "http://0xa9fea9fe/",        "http://[fe80::1]/",
+        "http://[::ffff:169.254.1.2]/", "http://[fd00:ec2::254]:8/", "https://169.254.0.1/",
+    };
+    struct desk *desk = *state;
+    struct http_call call = post(desk, "x");
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+        call.url = urls[i];
+        fails(desk, &call, "link-local or metadata address, and link_local: allow is not set");
+    }
+    /* Goes nowhere, for it does not say through which interface. */
+    call.url = "http://[fe80::1]/";
+    call.link_local = true;
+    fails(desk, &call, "onnect");
 }
 
 static void test_many_at_once_share_no_answers(void **state) {
@@ -419,10 +481,11 @@ static void test_over_tls_the_certificate_has_to_be_for_the_host(void **state) {
     send_and_wait(desk, &call, &seen);
     assert_int_equal(seen.status, 200);
     finish(&seen);
-    snprintf(url, sizeof url, "https://127.0.0.2:%u/", scripted_port(server));
-    fails(desk, &call, "");
+    /* The same address, by a name that the certificate does not have. */
+    snprintf(url, sizeof url, "https://other.localhost:%u/", scripted_port(server));
+    fails(desk, &call, "'other.localhost'");
     call.ca_file = "/nowhere/ca.pem";
-    fails(desk, &call, "");
+    fails(desk, &call, "/nowhere/ca.pem");
     scripted_stop(server);
     tls_destroy(tls);
     remove(certificate);
@@ -442,7 +505,9 @@ int main(void) {
         TEST(test_a_closed_port_is_refused),
         TEST(test_what_cannot_be_sent_fails_later_too),
         TEST(test_a_stalled_answer_ends_at_the_deadline),
-        TEST(test_endless_answers_are_cut),
+        TEST(test_an_endless_answer_is_none),
+        TEST(test_a_long_body_is_read_to_its_end_and_kept_in_part),
+        TEST(test_guarded_addresses_are_not_gone_to_unless_allowed),
         TEST(test_many_at_once_share_no_answers),
         TEST(test_destroying_stops_what_is_in_flight),
         TEST(test_a_callback_may_send_or_destroy),

@@ -197,11 +197,16 @@ static void client_expect(struct client *client, struct world *world, int status
 
 /* ---- Deliveries ---- */
 
+enum { STAMP_SIZE = 128 };
+
 static void sign(struct text body, int64_t t_s, char stamp[STAMP_SIZE]) {
+    struct string made = {0};
     static unsigned char bytes[sizeof key];
     memcpy(bytes, key, sizeof key);
     struct hmac *hmac = hmac_create(&(struct secret){bytes, sizeof key - 1});
-    stamp_format(hmac, t_s, body, stamp);
+    stamp_kula((struct stamp_keys){&hmac, 1}, t_s, body, &made);
+    snprintf(stamp, STAMP_SIZE, "%s", made.data);
+    string_finish(&made);
     hmac_destroy(hmac);
 }
 

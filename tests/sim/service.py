@@ -9,6 +9,8 @@ first that fits a request and is not used up counts, and without one it answers 
     hang_up  closes without an answer; with `when` "early" before it has read the body,
              "reset" with a TCP reset, "torn" in the middle of the answer
     hold     waits until released, then answers this status
+    say      sends `body` as it is, which need not be HTTP, then `flood` again and again until
+             the peer breaks off, and closes
 
 Over HTTP it is controlled under /_sim/, so by hand with curl:
 
@@ -78,6 +80,7 @@ class Rule:
     status: int = 200
     headers: dict = dataclasses.field(default_factory=dict)
     body: str = ""
+    flood: str = ""
     delay_s: float = 0.0
     when: str = ""
     times: int = -1  # how many more requests; -1: for ever
@@ -88,10 +91,13 @@ class Rule:
 
 
 class Service:
-    """Serves from when it is made until closed, one thread a connection."""
+    """Serves from when it is made until closed, one thread a connection.
+
+    With a `tls` context it speaks TLS; with `path` it listens on that unix socket.
+    """
 
     def __init__(self, port=0, name="service", host="127.0.0.1", on_request=None,
-                 patience=1.0):
+                 patience=1.0, tls=None, path=None):
         self.name = name
         self.patience = patience  # a factor for the deadlines of wait...()
         self.requests = []
@@ -102,9 +108,16 @@ class Service:
         self._released = 0  # counts up: who waits goes on when it moves
         self._open = set()
         self._closed = False
-        self._listener = socket.create_server((host, port), backlog=512)
-        self.port = self._listener.getsockname()[1]
-        self.url = f"http://{host}:{self.port}"
+        self._tls = tls
+        if path:
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(path))
+            self._listener.listen(512)
+            self.port, self.url = None, f"http+unix://{path}:"
+        else:
+            self._listener = socket.create_server((host, port), backlog=512)
+            self.port = self._listener.getsockname()[1]
+            self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self):
@@ -136,6 +149,9 @@ class Service:
 
     def hold(self, times=-1, status=200, only=""):
         return self.rule(do="hold", status=status, times=times, only=only)
+
+    def say(self, body, flood="", times=1, only=""):
+        return self.rule(do="say", body=body, flood=flood, times=times, only=only)
 
     def release(self):
         """Who is held or stalled now goes on; who comes later is held again."""
@@ -215,17 +231,27 @@ class Service:
             threading.Thread(target=self._serve, args=(peer, number), daemon=True).start()
 
     def _serve(self, peer, number):
-        reader = peer.makefile("rb")
         try:
-            while self._exchange(peer, reader, number):
-                pass
+            if self._tls:
+                peer = self._start_tls(peer)
+            with peer.makefile("rb") as reader:
+                while self._exchange(peer, reader, number):
+                    pass
         except (OSError, ValueError):
             pass  # the peer broke off or sent no HTTP: nothing of it counts as a request
         finally:
             with self._changed:
                 self._open.discard(peer)
-            reader.close()
             peer.close()
+
+    def _start_tls(self, peer):
+        with self._changed:
+            self._open.discard(peer)
+        secured = self._tls.wrap_socket(peer, server_side=True, do_handshake_on_connect=False)
+        with self._changed:
+            self._open.add(secured)
+        secured.do_handshake()
+        return secured
 
     def _exchange(self, peer, reader, number):
         """One request and what becomes of it; True where the connection goes on."""
@@ -246,6 +272,8 @@ class Service:
         released = self._record(request)
         if rule.do == "hang_up":
             return hang_up(peer, rule)
+        if rule.do == "say":
+            return say(peer, rule)
         self._wait_as_told(rule, released)
         return self._answer(peer, request, rule)
 
@@ -340,6 +368,13 @@ def send_answer(peer, status, body, headers, closes):
     if closes:
         lines.append("Connection: close")
     peer.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+
+def say(peer, rule):
+    peer.sendall(rule.body.encode("latin-1"))
+    while rule.flood:
+        peer.sendall(rule.flood.encode("latin-1"))
+    return False
 
 
 def hang_up(peer, rule):

@@ -19,6 +19,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import tempfile
 import time
 import unittest
@@ -48,6 +49,16 @@ def certificate():
              "-addext", "keyUsage=critical,digitalSignature,keyCertSign"])
         _certificate.append((folder, crt, key))
     return _certificate[0][1:]
+
+
+def server_tls(clients=None):
+    """What a service needs to speak TLS; with `clients`, a CA file, only with those it signed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate())
+    if clients:
+        context.load_verify_locations(clients)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 def has_ipv6():
@@ -206,9 +217,12 @@ class House:
         crt, key = certificate()
         self.listeners.append({"address": "127.0.0.1:0", "certificate": crt, "private_key": key})
 
-    def service(self, name, port=0, url=None, **settings):
-        """A simulated service, and its place in the configuration."""
-        service = None if url else Service(port, name, patience=SLOW)
+    def service(self, name, port=0, url=None, tls=None, path=None, **settings):
+        """A simulated service, and its place in the configuration.
+
+        With `tls`, a context from server_tls, it speaks that; with `path`, on a unix socket.
+        """
+        service = None if url else Service(port, name, patience=SLOW, tls=tls, path=path)
         if service:
             self.services[name] = service
         # Quick where nothing else is said: a story should not wait for a back-off.

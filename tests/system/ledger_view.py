@@ -116,6 +116,10 @@ class Ledger:
         entries = self.redis("XRANGE", self.key("pen"), "-", "+")
         return [pairs(fields) for _, fields in entries]
 
+    def attempts(self):
+        entries = self.redis("XRANGE", self.key("log"), "-", "+")
+        return [pairs(fields) for _, fields in entries]
+
     def dead(self, service):
         entries = self.redis("XRANGE", self.key("dead", service), "-", "+")
         return [(entry.decode(), pairs(fields)) for entry, fields in entries]

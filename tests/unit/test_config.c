@@ -16,7 +16,8 @@
 
 static char folder[] = "/tmp/kula-relay-test-XXXXXX";
 static char *example; /* deploy/kula-relay.yaml */
-static const char *const files[] = {"secret", "old", "header", "cert", "key", "kula-relay.yaml"};
+static const char *const files[] = {"secret", "old",     "header",   "cert",
+                                    "key",    "webhook", "webhook2", "kula-relay.yaml"};
 enum { FILES = sizeof files / sizeof *files };
 
 static const char every_key[] = "redis:\n"
@@ -58,11 +59,15 @@ static const char every_key[] = "redis:\n"
                                 "    connect_timeout: 250ms\n"
                                 "    concurrency: 3\n"
                                 "    retry: {first: 2s, most: 1m, give_up: 7d}\n"
+                                "    sign:\n"
+                                "      scheme: standard-webhooks\n"
+                                "      secret_files: [webhook, webhook2]\n"
                                 "    headers: {X-Source: kula}\n"
                                 "    header_files: {Authorization: header}\n"
                                 "    ca_file: cert\n"
                                 "    client_certificate: cert\n"
                                 "    client_key: key\n"
+                                "    link_local: allow\n"
                                 "log: {level: debug, format: json}\n";
 
 static const char two_services[] = "services:\n"
@@ -105,6 +110,8 @@ static int set_up(void **state) {
     write_file("secret", "s3cret\n");
     write_file("old", "older");
     write_file("header", "Bearer t0ken\r\n");
+    write_file("webhook", "whsec_MjQgYnl0ZXMsIGluIGJhc2U2NCBoZXJl\n");
+    write_file("webhook2", "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=");
     write_file("cert", "c\n");
     write_file("key", "k\n");
     return 0;
@@ -208,6 +215,11 @@ static void test_every_key_arrives_service(void **state) {
     assert_int_equal(service->retry_first_ms, 2000);
     assert_int_equal(service->retry_most_ms, 60000);
     assert_int_equal(service->retry_give_up_ms, 604800000);
+    assert_int_equal(service->sign, CONFIG_SIGN_STANDARD_WEBHOOKS);
+    assert_int_equal(service->sign_secret_file_count, 2);
+    assert_string_equal(service->sign_secret_files[1], "webhook2");
+    assert_secret(&service->sign_keys[0], "24 bytes, in base64 here");
+    assert_secret(&service->sign_keys[1], "0123456789abcdefghijklmnopqrstuv");
     assert_int_equal(service->header_count, 2);
     assert_string_equal(service->headers[0].name, "X-Source");
     assert_string_equal(service->headers[0].value, "kula");
@@ -218,6 +230,7 @@ static void test_every_key_arrives_service(void **state) {
     assert_string_equal(service->ca_file, "cert");
     assert_string_equal(service->client_certificate, "cert");
     assert_string_equal(service->client_key, "key");
+    assert_int_equal(service->link_local, CONFIG_LINK_LOCAL_ALLOW);
     config_destroy(config);
 }
 
@@ -250,6 +263,9 @@ static void test_what_is_left_out_has_its_default(void **state) {
     assert_int_equal(service->retry_first_ms, 1000);
     assert_int_equal(service->retry_most_ms, 900000);
     assert_int_equal(service->retry_give_up_ms, 259200000);
+    assert_int_equal(service->sign, CONFIG_SIGN_NONE);
+    assert_int_equal(service->sign_secret_file_count, 0);
+    assert_int_equal(service->link_local, CONFIG_LINK_LOCAL_REFUSE);
     config_destroy(config);
 }
 
@@ -265,23 +281,24 @@ static void test_an_endpoint_has_its_defaults(void **state) {
 
 struct reads_case {
     enum config_for needs;
-    const char *password, *secret, *header;
+    const char *password, *secret, *header, *sign;
 };
 
 static void test_each_command_reads_only_its_own_secrets(void **state) {
     (void)state;
     static const struct reads_case cases[] = {
-        {CONFIG_FOR_ALL, "s3cret", "s3cret", "Bearer t0ken"},
-        {CONFIG_FOR_SERVE, "s3cret", "s3cret", NULL},
-        {CONFIG_FOR_FORWARD, "s3cret", "", "Bearer t0ken"},
-        {CONFIG_FOR_LEDGER, "s3cret", "", NULL},
-        {CONFIG_FOR_SEND, "", "s3cret", NULL},
+        {CONFIG_FOR_ALL, "s3cret", "s3cret", "Bearer t0ken", "24 bytes, in base64 here"},
+        {CONFIG_FOR_SERVE, "s3cret", "s3cret", NULL, ""},
+        {CONFIG_FOR_FORWARD, "s3cret", "", "Bearer t0ken", "24 bytes, in base64 here"},
+        {CONFIG_FOR_LEDGER, "s3cret", "", NULL, ""},
+        {CONFIG_FOR_SEND, "", "s3cret", NULL, ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct config *config = parse(every_key, cases[i].needs);
         const char *header = config->services[0].headers[1].value;
         assert_secret(&config->redis_password, cases[i].password);
         assert_secret(&config->endpoints[0].secrets[0], cases[i].secret);
+        assert_secret(&config->services[0].sign_keys[0], cases[i].sign);
         assert_int_equal(header != NULL, cases[i].header != NULL);
         if (header)
             assert_string_equal(header, cases[i].header);
@@ -365,8 +382,9 @@ static void test_print_shows_values_and_where_they_came_from(void **state) {
     assert_line(&lines, "serve.durability = ledger   # t:25");
     assert_line(&lines, "serve.spool.keep = 30m   # t:26");
     assert_line(&lines, "services[0].retry.most = 1m   # t:38");
-    assert_line(&lines, "services[0].headers.X-Source = kula   # t:39");
-    assert_line(&lines, "services[0].header_files.Authorization = header   # t:40");
+    assert_line(&lines, "services[0].headers.X-Source = kula   # t:42");
+    assert_line(&lines, "services[0].header_files.Authorization = header   # t:43");
+    assert_line(&lines, "services[0].sign.secret_files = [webhook, webhook2]   # t:41");
     assert_null(strstr(lines.data, "s3cret"));
     assert_null(strstr(lines.data, "t0ken"));
     config_destroy(config);
@@ -429,7 +447,7 @@ static void test_the_example_is_fine_but_for_files_that_are_not_there(void **sta
         if (!memmem(line.data, line.size, "No such file", strlen("No such file")))
             fail_msg("%.*s", TEXT_ARG(line));
     }
-    assert_true(missing <= 10);
+    assert_true(missing <= 11);
     string_finish(&lines);
 }
 

@@ -30,6 +30,12 @@ struct problems_case {
     "that is named here; name one, or write durability: ledger under serve to wait for Redis "     \
     "instead\n"
 
+#define SERVICE "services:\n  - {name: a, url: \"http://a\", "
+
+#define NO_KEY                                                                                     \
+    "is not a Standard Webhooks secret: base64 of 24 to 64 bytes, with whsec_ before it; "         \
+    "`openssl rand -base64 32` makes one\n"
+
 /* The files secret, empty, twolines, cert and key are there; missing is not. */
 static const struct problems_case cases[] = {
     /* The file as a whole. */
@@ -751,6 +757,36 @@ static const struct problems_case cases[] = {
      "t:12:3: redis.password_file: cannot read the secret file missing: No such file or directory; "
      "create it, or name the right file\n"
      "t:13:1: \"log\" is given twice, first in line 1, column 1\n"},
+    /* Signing. */
+    {CONFIG_FOR_FORWARD, SERVICE "sign: {scheme: kula, secret_files: [secret, key]}}\n", ""},
+    {CONFIG_FOR_FORWARD, SERVICE "sign: {scheme: none}}\n", ""},
+    {CONFIG_FOR_LEDGER, SERVICE "sign: {scheme: standard-webhooks, secret_files: [secret]}}\n", ""},
+    {CONFIG_FOR_FORWARD, SERVICE "sign: {scheme: standard-webhooks, secret_files: [secret]}}\n",
+     "t:2:81: services[0].sign.secret_files[0]: what is in secret " NO_KEY},
+    {CONFIG_FOR_ALL, SERVICE "sign: {scheme: kula, secret_files: [secret, missing, empty]}}\n",
+     "t:2:76: services[0].sign.secret_files[1]: cannot read the secret file missing: No such file "
+     "or directory; create it, or name the right file\n"
+     "t:2:85: services[0].sign.secret_files[2]: the secret file empty is empty; put the secret "
+     "into "
+     "it\n"},
+    {CONFIG_FOR_LEDGER, SERVICE "sign: {scheme: kula}}\n",
+     "t:2:32: services[0].sign.secret_files: is missing: nothing can be signed without a secret\n"},
+    {CONFIG_FOR_LEDGER, SERVICE "sign: {scheme: kula, secret_files: []}}\n",
+     "t:2:67: services[0].sign.secret_files: is an empty list: put something into it, or leave it "
+     "out\n"},
+    {CONFIG_FOR_LEDGER, SERVICE "sign: {secret_files: [secret]}}\n",
+     "t:2:39: services[0].sign.secret_files: needs sign.scheme beside it: kula or "
+     "standard-webhooks; nothing is signed without\n"},
+    {CONFIG_FOR_LEDGER, SERVICE "sign: {scheme: stripe, secret_files: [secret]}}\n",
+     "t:2:47: services[0].sign.scheme: \"stripe\" is not known: write none, kula or "
+     "standard-webhooks\n"},
+    {CONFIG_FOR_LEDGER, SERVICE "sign: {scheme: kula, secret_file: secret}}\n",
+     "t:2:32: services[0].sign.secret_files: is missing: nothing can be signed without a secret\n"
+     "t:2:53: services[0].sign: unknown key \"secret_file\"; did you mean \"secret_files\"?\n"},
+    {CONFIG_FOR_LEDGER, SERVICE "sign: kula}\n",
+     "t:2:38: services[0].sign: should be a map, and is a single value\n"},
+    {CONFIG_FOR_LEDGER, SERVICE "link_local: true}\n",
+     "t:2:44: services[0].link_local: \"true\" is not known: write refuse or allow\n"},
 };
 
 static void write_file(const char *name, const char *content) {

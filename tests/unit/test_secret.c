@@ -133,6 +133,50 @@ static void test_a_refusal_never_tells_the_content(void **state) {
     free(data);
 }
 
+static bool decode(const char *text, struct secret *secret, struct string *why) {
+    *secret = (struct secret){(unsigned char *)text_copy(text_of(text)), strlen(text)};
+    return secret_decode(secret, why);
+}
+
+static void test_a_webhook_secret_becomes_its_key(void **state) {
+    static const char *const cases[] = {"whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u",
+                                        "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u"};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct secret secret;
+        struct string why = {0};
+        assert_true(decode(cases[i], &secret, &why));
+        assert_int_equal(secret.size, 24);
+        assert_memory_equal(secret.data, "0123456789abcdefghijklmn", 24);
+        secret_finish(&secret);
+    }
+}
+
+#define SIXTEEN  "MDEyMzQ1Njc4OTAx"
+#define TOO_LONG "whsec_" SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN "MDEyMzQ=" /* 65 bytes */
+
+static void test_what_is_no_webhook_secret_is_refused(void **state) {
+    static const char *const cases[] = {
+        "",
+        "whsec_",
+        "whsec_not base64 at all, is it?",
+        "WHSEC_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u",
+        "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u\n",
+        "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG0=", /* 23 bytes */
+        TOO_LONG,
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct secret secret;
+        struct string why = {0};
+        assert_false(decode(cases[i], &secret, &why));
+        assert_non_null(strstr(why.data, "openssl rand -base64 32"));
+        assert_null(strstr(why.data, "MDEy"));
+        string_finish(&why);
+        secret_finish(&secret);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_newline_is_dropped_and_nothing_else),
@@ -140,6 +184,8 @@ int main(void) {
         cmocka_unit_test(test_a_refusal_says_which_file_and_what_to_do),
         cmocka_unit_test(test_a_secret_has_at_most_64_kib),
         cmocka_unit_test(test_a_refusal_never_tells_the_content),
+        cmocka_unit_test(test_a_webhook_secret_becomes_its_key),
+        cmocka_unit_test(test_what_is_no_webhook_secret_is_refused),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -38,6 +38,27 @@ static void test_a_status_decides_what_follows(void **state) {
     }
 }
 
+static void test_no_other_status_is_a_yes_or_the_end(void **state) {
+    unsigned done = 0, bury = 0;
+    (void)state;
+    for (int status = -1; status <= 1000; status++) {
+        struct http_result result = {.outcome = HTTP_ANSWERED, .status = status};
+        struct verdict verdict = verdict_of(&service, &(struct verdict_case){.result = &result});
+        done += verdict.move == MOVES_DONE;
+        bury += verdict.move == MOVES_BURY;
+        assert_true(*verdict.reason);
+    }
+    assert_int_equal(done, 100);
+    assert_int_equal(bury, 100 - 8);
+}
+
+static void test_a_redirect_is_told_as_one(void **state) {
+    struct http_result result = {.outcome = HTTP_ANSWERED, .status = 307};
+    struct verdict verdict = verdict_of(&service, &(struct verdict_case){.result = &result});
+    (void)state;
+    assert_string_equal(verdict.reason, "answered with a redirect, and none is followed");
+}
+
 static void test_a_network_error_is_tried_again_with_its_words(void **state) {
     (void)state;
     struct http_result result = {.outcome = HTTP_FAILED, .error = "connection refused"};
@@ -86,14 +107,15 @@ static void test_a_backoff_holds_for_any_random_bits_and_odd_settings(void **sta
 static void test_a_pause_is_asked_for_by_429_and_503_and_holds_for_an_hour_at_most(void **state) {
     static const struct {
         int status;
-        int64_t retry_after_s, hold_ms;
-    } rows[] = {{503, 2, 2000}, {429, 2, 2000}, {429, 3600, 3600000}, {429, 3601, 3600000},
-                {503, 0, 0},    {500, 2, 0},    {401, 2, 0},          {429, INT64_MAX, 3600000}};
+        int64_t retry_after_ms, hold_ms;
+    } rows[] = {{503, 2000, 2000}, {429, 2000, 2000}, {429, 3600000, 3600000},
+                {503, 0, 0},       {500, 2000, 0},    {429, 3600001, 3600000},
+                {401, 2000, 0},    {302, 2000, 0},    {429, INT64_MAX, 3600000}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct http_result result = {.outcome = HTTP_ANSWERED,
                                      .status = rows[i].status,
-                                     .retry_after_s = rows[i].retry_after_s};
+                                     .retry_after_ms = rows[i].retry_after_ms};
         struct verdict verdict = verdict_of(&service, &(struct verdict_case){.result = &result});
         assert_int_equal(verdict.move, MOVES_DEFER);
         assert_int_equal(verdict.hold_ms, rows[i].hold_ms);
@@ -104,6 +126,8 @@ static void test_a_pause_is_asked_for_by_429_and_503_and_holds_for_an_hour_at_mo
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_status_decides_what_follows),
+        cmocka_unit_test(test_no_other_status_is_a_yes_or_the_end),
+        cmocka_unit_test(test_a_redirect_is_told_as_one),
         cmocka_unit_test(test_a_network_error_is_tried_again_with_its_words),
         cmocka_unit_test(test_an_event_is_given_up_by_time_since_its_first_attempt),
         cmocka_unit_test(test_a_pause_is_asked_for_by_429_and_503_and_holds_for_an_hour_at_most),
