@@ -11,6 +11,7 @@ import statistics
 
 # A service's answer is settled within this time when nothing is in the way.
 SETTLE_S = 1.0
+STALL_MOST_S = 60.0
 
 Sight = collections.namedtuple("Sight", "at port")
 
@@ -57,6 +58,7 @@ class Books:
         self._last = {}         # (service, port) -> the event that came over it last
         self._cut_now = set()   # (service, port) of connections that have been cut
         self.accepted_count = self.attempts = self.failed_by_service = 0
+        self._stalls = []       # (from, for how long): the machine was too busy for our own part
         self.wrong = []         # what must not happen and was seen at once
 
     # Kula's side.
@@ -108,6 +110,10 @@ class Books:
         self.cuts[service, port].append((at, self._last.get((service, port))))
         self._cut_now.add((service, port))
 
+    def stalled(self, at, seconds):
+        """For so long nothing here was done on time, and so nothing elsewhere either, it may be."""
+        self._stalls.append((at, seconds))
+
     # What we did to them.
 
     def trouble(self, kind, at):
@@ -144,7 +150,7 @@ class Books:
         if any(event.id == last and first.at <= at <= second.at
                for at, last in self.cuts.get((service, first.port), ())):
             return "its answer was cut off"
-        near = [one for one in self.troubles if one.overlaps(first.at, first.at + SETTLE_S)]
+        near = [one for one in self.troubles if one.overlaps(first.at, self._settled_by(first.at))]
         for one in near:
             if one.kind == "redis forgot":  # it lasts from what it remembers to its return
                 return one.kind
@@ -156,6 +162,16 @@ class Books:
             if one.kind in ("redis killed", "redis paused", "forward paused"):
                 return one.kind
         return None
+
+    def _settled_by(self, at):
+        by = at + SETTLE_S
+        first = bisect.bisect_left(self._stalls, (at - STALL_MOST_S,))
+        for begin, seconds in self._stalls[first:]:
+            if begin > by:
+                break
+            if begin + seconds > at:
+                by += seconds
+        return by
 
     def near(self, event):
         """What was going on while this event came in, for people."""
@@ -182,6 +198,7 @@ class Books:
                       for event in accepted for sights in event.seen.values())
         again = sum(max(0, event.attempts - 1) for event in self.events.values())
         yield "events that happened at Kula", len(self.events)
+        yield "  while this machine was too busy, s", round(sum(seconds for _, seconds in self._stalls), 3)
         yield "  of which forged", sum(event.forged for event in self.events.values())
         yield "  accepted (2xx)", len(accepted)
         yield "  given up by Kula", sum(event.ended == "given up" for event in self.events.values())

@@ -41,7 +41,7 @@ from house import SECRET, certificate  # noqa: E402
 from load import Load  # noqa: E402
 from processes import run as run_command, until  # noqa: E402
 from troubles import Troubles  # noqa: E402
-from wires import Loop  # noqa: E402
+from wires import Loop, feel_pulse  # noqa: E402
 
 # Two services that want different things; nobody wants offers.
 SERVICES = {"crm": ["application.*", "candidate.*", "!application.updated"],
@@ -187,13 +187,14 @@ def chaos(asked, house, books, net):
     house.start()
     load = Load(books, f"https://localhost:{house.door.port}", house.PATH, SECRET, rate=asked.rate,
                 rng=random.Random(f"{asked.seed} load"), ca_file=certificate()[0])
-    sending = net.begin(load.run())
+    sending, pulse = net.begin(load.run()), net.begin(feel_pulse(books))
     try:
         Troubles(house, books, net, asked).run(
             asked.seconds, Progress(books, load, sending))
         ends = list(run_out(house, books, load))
     finally:
         sending.cancel()
+        pulse.cancel()
     wrong, ids, found = judge(house, books)
     for process in house.processes:
         process.stop()

@@ -33,6 +33,16 @@ class Loop(threading.Thread):
         self.loop.call_soon_threadsafe(call, *arguments)
 
 
+async def feel_pulse(books, every_s=0.05, late_s=0.2):
+    """Notes when this loop was late, for what is judged by its clock."""
+    while True:
+        began = time.monotonic()
+        await asyncio.sleep(every_s)
+        late = time.monotonic() - began - every_s
+        if late > late_s:
+            books.stalled(began, late)
+
+
 class Sink:
     """A service: answers 200 a few milliseconds later, now and then an error."""
 
