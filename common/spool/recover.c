@@ -32,7 +32,8 @@ struct work {
     size_t file_count;
     struct doubt *doubts;
     size_t doubt_count;
-    uint64_t last; /* everything up to here was found, or is known to be lost */
+    bool newest_checkpoint; /* it is known to be: what it does not call removed was not */
+    uint64_t last;          /* everything up to here was found, or is known to be lost */
 };
 
 /* ---------------------------------------------------------------- what there is */
@@ -126,6 +127,7 @@ static bool read_checkpoint(struct work *work) {
                         : "its format has a version that this program does not know");
         return false;
     }
+    work->newest_checkpoint = found == CHECKPOINT_WHOLE;
     if (recovery->survey)
         return true;
     if (found == CHECKPOINT_HALF)
@@ -287,10 +289,11 @@ static bool read_segment(struct work *work, const struct file *file, struct segm
     return good;
 }
 
-/* Drained, and between two headers that say all there is to know: nobody reads it now. */
+/* Drained, and between two headers that say all there is to know: nobody reads it now. Where a file
+ * with a bad header lies between the two, it is not known whose the records are. */
 static bool know_without_reading(struct work *work, const struct file *file,
                                  const struct file *next, struct segment *segment) {
-    if (work->recovery->survey || file->begun != SEGMENT_BEGUN || !next || work->doubt_count ||
+    if (work->recovery->survey || file->begun != SEGMENT_BEGUN || next != file + 1 ||
         next->header.after > work->recovery->checkpoint.drained ||
         next->header.after < file->header.first)
         return false;
@@ -327,13 +330,10 @@ static bool take_segment(struct work *work, size_t i) {
 static void start_at(struct work *work) {
     const struct recovery *recovery = work->recovery;
     const struct file *first = work->file_count ? &work->files[0] : NULL;
-    uint64_t removed = recovery->checkpoint.removed, drained = recovery->checkpoint.drained;
-    work->last = removed > drained ? removed : drained;
-    if (first && !first->gone && first->begun == SEGMENT_BEGUN &&
-        (first->header.after < work->last || recovery->checkpoint.generation == 0))
+    bool begun = first && !first->gone && first->begun == SEGMENT_BEGUN;
+    work->last = recovery->checkpoint.removed;
+    if (begun && (first->header.after < work->last || !work->newest_checkpoint))
         work->last = first->header.after;
-    else if (first && first->begun != SEGMENT_BEGUN)
-        work->last = removed;
 }
 
 static bool is_there(const struct work *work, uint64_t number) {

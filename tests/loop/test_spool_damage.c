@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "spool/segment.h"
 
 enum { RECORDS_MOST = 64, SECTOR = 512, SEGMENTS = 3 };
 
@@ -105,8 +106,7 @@ static bool third_segment_is_half_full(const struct scene *scene) {
                                                    (size_t)scene->house.options.segment_bytes / 2;
 }
 
-/* As a process leaves it that is killed. */
-static int set_up(void **state) {
+static struct scene *scene_create(void) {
     struct scene *scene = memory_new(sizeof *scene);
     spool_house_open(&scene->house);
     scene->house.options.keep_ms = FOREVER_MS;
@@ -114,8 +114,24 @@ static int set_up(void **state) {
     do
         put_and_look(scene);
     while (!third_segment_is_half_full(scene));
+    return scene;
+}
+
+/* As a process leaves it that is killed. */
+static int set_up(void **state) {
+    struct scene *scene = scene_create();
     scene->whole = disk_sim_copy(scene->house.sim);
     spool_house_end(&scene->house);
+    *state = scene;
+    return 0;
+}
+
+/* The checkpoint says that the ledger has all of it, and then the ledger has forgotten. */
+static int set_up_drained(void **state) {
+    struct scene *scene = scene_create();
+    spool_drained(scene->house.spool, spool_last(scene->house.spool));
+    spool_house_end(&scene->house);
+    scene->whole = disk_sim_copy(scene->house.sim);
     *state = scene;
     return 0;
 }
@@ -251,10 +267,10 @@ static bool is_worth_it(const struct scene *scene, size_t file, struct text cont
     return content.data[at] || at % 13 == 0;
 }
 
-static void flip_each_byte(struct scene *scene, size_t file) {
+static void flip_each_byte(struct scene *scene, size_t file, size_t most) {
     struct text content = whole_file(scene, file);
     char *copy = memory_copy(content.data, content.size);
-    for (size_t at = 0; at < content.size; at++) {
+    for (size_t at = 0; at < content.size && at < most; at++) {
         struct damage damage = {file, at, at + 1};
         if (!is_worth_it(scene, file, content, at))
             continue;
@@ -270,7 +286,14 @@ static void flip_each_byte(struct scene *scene, size_t file) {
 static void test_a_flipped_byte_costs_at_most_its_record(void **state) {
     struct scene *scene = *state;
     for (size_t file = 0; file < scene->path_count; file++)
-        flip_each_byte(scene, file);
+        flip_each_byte(scene, file, SIZE_MAX);
+}
+
+/* Of a drained segment nobody reads more than its header, until the ledger wants it again. */
+static void test_a_flipped_byte_in_a_header_costs_nothing_that_was_drained(void **state) {
+    struct scene *scene = *state;
+    for (size_t file = 0; file < scene->path_count; file++)
+        flip_each_byte(scene, file, SEGMENT_HEADER);
 }
 
 static void test_a_file_cut_short_costs_only_what_was_cut_off(void **state) {
@@ -322,8 +345,73 @@ static void test_what_is_no_file_of_ours_is_in_nobodys_way(void **state) {
     damage_file(scene, &none, whole_file(scene, 0));
 }
 
+/* ---------------------------------------------------------------- the checkpoint */
+
+/* Of the files that there are, the first with this in its name; path_count: none. */
+static size_t file_named(struct scene *scene, const char *word) {
+    size_t file = 0;
+    forget_paths(scene);
+    scene->path_count = disk_sim_files(scene->house.sim, &scene->paths);
+    while (file < scene->path_count && !strstr(scene->paths[file], word))
+        file++;
+    return file;
+}
+
+static bool the_first_segment_is_gone(struct spool_house *house) {
+    struct scene *scene = (struct scene *)house; /* its first member */
+    return file_named(scene, "/segment-0000000001") == scene->path_count;
+}
+
+/* Of what was put, the first segment is gone by the newest checkpoint, and not by the one before.
+ */
+static int set_up_partly_removed(void **state) {
+    struct scene *scene = memory_new(sizeof *scene);
+    struct spool_house *house = &scene->house;
+    spool_house_open(house);
+    assert_true(spool_house_start(house));
+    while (spool_first(house->spool) <= 1) {
+        spool_house_put(house, 5);
+        spool_house_settle(house);
+        spool_house_drain(house);
+    }
+    spool_house_wait(house, the_first_segment_is_gone);
+    spool_house_put(house, 5);
+    spool_house_settle(house);
+    scene->whole = disk_sim_copy(house->sim);
+    spool_house_end(house);
+    *state = scene;
+    return 0;
+}
+
+/* It says what was removed: without it, that is not taken for lost. */
+static void test_a_damaged_checkpoint_makes_no_record_missing(void **state) {
+    struct scene *scene = *state;
+    size_t file = file_named(scene, "/checkpoint"), count = scene->house.sent_count;
+    struct text content = whole_file(scene, file);
+    char *copy = memory_copy(content.data, content.size);
+    for (size_t at = 0; at < content.size; at++) {
+        bool read[SPOOL_HOUSE_PUTS] = {false};
+        struct damage damage = {file, at, at + 1};
+        if (!is_worth_it(scene, file, content, at))
+            continue;
+        copy[at] ^= 1;
+        damage_file(scene, &damage, text_slice(copy, content.size));
+        copy[at] ^= 1;
+        silence(scene);
+        int64_t reported = adopt_and_read(scene, read);
+        end_silence(scene);
+        if (reported)
+            show(scene, &damage);
+        assert_int_equal(reported, 0);
+        for (size_t i = count - 5; i < count; i++)
+            assert_true(read[i]);
+    }
+    free(copy);
+}
+
 int main(void) {
 #define PROMISE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define DRAINED(test) cmocka_unit_test_setup_teardown(test, set_up_drained, tear_down)
     const struct CMUnitTest tests[] = {
         PROMISE(test_the_scene_is_whole),
         PROMISE(test_a_flipped_byte_costs_at_most_its_record),
@@ -331,6 +419,12 @@ int main(void) {
         PROMISE(test_a_lost_sector_costs_only_the_records_in_it),
         PROMISE(test_a_lost_file_costs_only_what_was_in_it),
         PROMISE(test_what_is_no_file_of_ours_is_in_nobodys_way),
+        cmocka_unit_test_setup_teardown(test_a_damaged_checkpoint_makes_no_record_missing,
+                                        set_up_partly_removed, tear_down),
+        DRAINED(test_the_scene_is_whole),
+        DRAINED(test_a_flipped_byte_in_a_header_costs_nothing_that_was_drained),
+        DRAINED(test_a_lost_sector_costs_only_the_records_in_it),
+        DRAINED(test_a_lost_file_costs_only_what_was_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
