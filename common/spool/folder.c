@@ -64,21 +64,36 @@ static void name(struct folder *folder, const char *directory, const char *id) {
     folder->lock = -1;
 }
 
+/* What fails after the folder was made takes it away again: each further try would leave one more.
+ */
+static enum folder_locked make_locked(struct folder *folder, const struct disk *disk,
+                                      const char *directory) {
+    char id[FOLDER_ID + 1];
+    random_hex(id, FOLDER_ID);
+    name(folder, directory, id);
+    if (disk->make_folder(disk->arg, folder->path) < 0)
+        return FOLDER_FAILED;
+    enum folder_locked locked = FOLDER_FAILED;
+    if (disk->sync_folder(disk->arg, directory) == 0)
+        locked = folder_lock(folder, disk);
+    if (locked == FOLDER_FAILED) {
+        int error = errno;
+        folder_remove(folder, disk, directory);
+        errno = error;
+    }
+    return locked;
+}
+
 bool folder_create(struct folder *folder, const struct disk *disk, const char *directory,
                    struct string *why) {
     char *clean = without_last_slashes(directory);
     bool good = make_directory(disk, clean);
     free(clean);
+    *folder = (struct folder){.lock = -1};
     if (!good)
         return failed(why, "make", directory);
     for (int i = 0; i < CREATE_TRIES; i++) {
-        char id[FOLDER_ID + 1];
-        random_hex(id, FOLDER_ID);
-        name(folder, directory, id);
-        if (disk->make_folder(disk->arg, folder->path) < 0 ||
-            disk->sync_folder(disk->arg, directory) < 0)
-            break;
-        enum folder_locked locked = folder_lock(folder, disk);
+        enum folder_locked locked = make_locked(folder, disk, directory);
         if (locked == FOLDER_LOCKED)
             return true;
         if (locked == FOLDER_FAILED)
@@ -178,10 +193,9 @@ bool folder_remove(struct folder *folder, const struct disk *disk, const char *d
     bool good = disk->list(disk->arg, folder->path, on_name, &entries) == 0;
     good = good && remove_entries(folder, disk, &entries, false);
     good = good && remove_entries(folder, disk, &entries, true);
-    good = good && disk->sync_folder(disk->arg, folder->path) == 0;
     if (good && !entries.copies)
-        good = disk->remove(disk->arg, folder->path) == 0 &&
-               disk->sync_folder(disk->arg, directory) == 0;
+        good = disk->remove(disk->arg, folder->path) == 0;
+    good = good && disk->sync_folder(disk->arg, entries.copies ? folder->path : directory) == 0;
     for (size_t i = 0; i < entries.count; i++)
         free(entries.names[i]);
     free(entries.names);

@@ -189,6 +189,7 @@ struct spool *spool_create(struct loop *loop, const struct spool_options *option
     if (checkpoint_write(disk, folder.path, folder.spool, &checkpoint) < 0 ||
         disk->sync_folder(disk->arg, folder.path) < 0) {
         string_addf(why, "cannot write %s/checkpoint: %s", folder.path, strerror(errno));
+        folder_remove(&folder, disk, options->directory);
         folder_finish(&folder, disk);
         return NULL;
     }

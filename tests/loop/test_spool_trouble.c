@@ -354,17 +354,47 @@ static void test_a_spool_that_somebody_holds_is_left_alone(void **state) {
     check_after_power_cut(house);
 }
 
-static void test_a_disk_that_takes_nothing_lets_none_be_made(void **state) {
-    static const enum disk_sim_call calls[] = {DISK_SIM_MAKE_FOLDER, DISK_SIM_OPEN, DISK_SIM_WRITE,
-                                               DISK_SIM_SYNC_FOLDER};
+/* ---------------------------------------------------------------- making one */
+
+static void on_name(void *arg, const char *name) {
+    (void)name;
+    ++*(size_t *)arg;
+}
+
+static size_t spools_on(struct spool_house *house) {
+    const struct disk *disk = disk_sim_disk(house->sim);
+    size_t count = 0;
+    assert_true(disk->list(disk->arg, "/spool", on_name, &count) == 0 || errno == ENOENT);
+    return count;
+}
+
+/* It is tried again every second: each try would leave a folder. */
+static void test_a_disk_that_takes_nothing_lets_none_be_made_and_none_is_left(void **state) {
+    static const enum disk_sim_call calls[] = {DISK_SIM_MAKE_FOLDER, DISK_SIM_OPEN,
+                                               DISK_SIM_WRITE,       DISK_SIM_SYNC_DATA,
+                                               DISK_SIM_SYNC_FOLDER, DISK_SIM_LOCK};
     struct spool_house *house = *state;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         spool_house_use(house, disk_sim_create());
         disk_sim_fail(house->sim, calls[i], EROFS, -1);
-        assert_false(spool_house_start(house));
+        for (int tries = 0; tries < 3; tries++)
+            assert_false(spool_house_start(house));
+        assert_int_equal(spools_on(house), 0);
         disk_sim_fail(house->sim, calls[i], 0, 0);
         assert_true(spool_house_start(house));
         spool_house_end(house);
+    }
+}
+
+static void test_one_error_while_one_is_made_leaves_nothing_behind(void **state) {
+    struct spool_house *house = *state;
+    bool made = false;
+    for (uint64_t nth = 1; !made; nth++) {
+        spool_house_use(house, disk_sim_create());
+        disk_sim_fail_at(house->sim, nth, EIO);
+        made = spool_house_start(house);
+        assert_int_equal(spools_on(house), made);
+        assert_in_range(nth, 1, FAULTS_MOST);
     }
 }
 
@@ -388,7 +418,8 @@ int main(void) {
         PROMISE(test_one_read_that_fails_is_never_taken_for_the_end),
         PROMISE(test_a_reader_that_fell_behind_is_told_when_the_files_cannot_be_read),
         PROMISE(test_a_spool_that_somebody_holds_is_left_alone),
-        PROMISE(test_a_disk_that_takes_nothing_lets_none_be_made),
+        PROMISE(test_a_disk_that_takes_nothing_lets_none_be_made_and_none_is_left),
+        PROMISE(test_one_error_while_one_is_made_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
