@@ -74,6 +74,20 @@ static void open_recovered(struct adoption *adoption, struct folder *folder,
     add(adoption, spool);
 }
 
+/* Nothing was put there, or all of it was drained and removed. */
+static bool is_empty(const struct recovery *recovery) {
+    return TAILQ_EMPTY(&recovery->segments) && !recovery->damaged_records &&
+           !recovery->damaged_bytes;
+}
+
+/* At once, and without Redis: while that is away, each start that is killed would leave one more.
+ */
+static void remove_empty(const struct adoption *adoption, struct folder *folder) {
+    if (!folder_remove(folder, adoption->disk, adoption->options->directory))
+        log_warning("spool cannot be removed, the next start tries again spool=%s error=%s",
+                    folder->id, strerror(errno));
+}
+
 static bool read_folder(struct adoption *adoption, struct folder *folder, struct string *why) {
     struct recovery recovery = {
         .disk = adoption->disk,
@@ -83,7 +97,9 @@ static bool read_folder(struct adoption *adoption, struct folder *folder, struct
     if (is_only_copies(adoption, folder))
         return true;
     bool good = recover(&recovery, why);
-    if (good)
+    if (good && is_empty(&recovery))
+        remove_empty(adoption, folder);
+    else if (good)
         open_recovered(adoption, folder, &recovery);
     recovery_finish(&recovery);
     return good;

@@ -114,6 +114,17 @@ bool folder_named(struct folder *folder, const char *directory, const char *id) 
 
 /* ---------------------------------------------------------------- the lock */
 
+/* A disk in trouble may have become read-only: what is on it can still be drained. */
+static int open_lock(const struct disk *disk, const char *path) {
+    int file = disk->open(disk->arg, path, O_RDWR | O_CREAT);
+    if (file >= 0 || errno != EROFS)
+        return file;
+    file = disk->open(disk->arg, path, O_RDONLY);
+    if (file < 0)
+        errno = EROFS;
+    return file;
+}
+
 static int try_lock(const struct disk *disk, int file) {
     for (int i = 0; i < LOCK_TRIES; i++) {
         if (disk->lock(disk->arg, file) == 0)
@@ -134,7 +145,7 @@ static void on_any_name(void *arg, const char *entry) {
 enum folder_locked folder_lock(struct folder *folder, const struct disk *disk) {
     struct string path = {0};
     string_addf(&path, "%s/lock", folder->path);
-    int file = disk->open(disk->arg, path.data, O_RDWR | O_CREAT);
+    int file = open_lock(disk, path.data);
     string_finish(&path);
     if (file < 0)
         return errno == ENOENT || errno == ENOTDIR ? FOLDER_GONE : FOLDER_FAILED;

@@ -39,10 +39,10 @@ struct spool_options {
  * directory cannot be made or written. */
 struct spool *spool_create(struct loop *, const struct spool_options *, struct string *why);
 
-/* Locks and opens those that nobody holds, for reading only. How many; they are
- * in *adopted (free the array, destroy each). -1 with a sentence where one cannot
- * be read: a read error is not an empty spool; or where one has a version that this program does
- * not know. */
+/* Locks and opens those that nobody holds, for reading only; those in which nothing is, it removes.
+ * How many; they are in *adopted (free the array, destroy each). -1 with a sentence where one
+ * cannot be read: a read error is not an empty spool; or where one has a version that this program
+ * does not know. */
 int spool_adopt(struct loop *, const struct spool_options *, struct spool ***adopted,
                 struct string *why);
 /* Stops the thread after what it was handed; callbacks of puts still open come

@@ -27,7 +27,7 @@ struct disk_sim {
     size_t descriptor_count;
     uint64_t changes, cut_at, fail_at;
     int fail_at_error;
-    bool cut;
+    bool cut, read_only;
     struct {
         int error, times, skip;
     } faults[DISK_SIM_CALLS];
@@ -86,6 +86,8 @@ static int fault_of_change(struct disk_sim *sim, enum disk_sim_call call) {
         pthread_cond_broadcast(&sim->released);
         return EIO;
     }
+    if (sim->read_only)
+        return EROFS;
     if (sim->changes == sim->fail_at)
         return sim->fail_at_error;
     return fault_of(sim, call);
@@ -148,6 +150,8 @@ static int open_fault(struct disk_sim *sim, const char *path, int flags) {
     if (node->folder ? (flags & O_ACCMODE) != O_RDONLY : (flags & O_DIRECTORY) != 0)
         return node->folder ? EISDIR : ENOTDIR;
     assert(!(flags & (O_TRUNC | O_APPEND)));
+    if (sim->read_only && (flags & O_ACCMODE) != O_RDONLY)
+        return EROFS;
     return fault_of(sim, DISK_SIM_OPEN);
 }
 
@@ -412,7 +416,7 @@ void disk_sim_reboot(struct disk_sim *sim, enum disk_sim_loss loss, uint64_t see
     }
     for (size_t i = 0; i < sim->descriptor_count; i++)
         sim->descriptors[i].node = NULL;
-    sim->cut = sim->syncs_held = false;
+    sim->cut = sim->read_only = sim->syncs_held = false;
     sim->cut_at = sim->fail_at = 0;
     memset(sim->faults, 0, sizeof sim->faults);
     sim->room = -1;
@@ -450,6 +454,12 @@ int64_t disk_sim_used(struct disk_sim *sim) {
     int64_t bytes = platter_used(&sim->platter);
     unlocked(sim, 0);
     return bytes;
+}
+
+void disk_sim_read_only(struct disk_sim *sim, bool read_only) {
+    locked(sim);
+    sim->read_only = read_only;
+    unlocked(sim, 0);
 }
 
 void disk_sim_hold_syncs(struct disk_sim *sim, bool held) {

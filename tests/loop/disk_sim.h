@@ -65,6 +65,8 @@ void disk_sim_fail_at(struct disk_sim *, uint64_t nth, int error); /* one changi
 /* Room for so many bytes in files, those that are there included. -1: for all. */
 void disk_sim_room(struct disk_sim *, int64_t bytes);
 int64_t disk_sim_used(struct disk_sim *);
+/* As Linux mounts a disk anew that has failed: what is on it can be read, nothing changed. */
+void disk_sim_read_only(struct disk_sim *, bool);
 /* While held, a sync of data does not come back. */
 void disk_sim_hold_syncs(struct disk_sim *, bool held);
 unsigned disk_sim_syncs_held(struct disk_sim *); /* that are waiting just now */

@@ -234,6 +234,7 @@ static bool drain(struct spool_house *house, struct spool *spool) {
     snprintf(id, sizeof id, "%s", spool_id(spool));
     assert_int_equal(strlen(id), 16);
     uint64_t after = kept_up_to(house, id);
+    spool_drained(spool, after);
     for (;;) {
         int count = spool_read(spool, after, records, BATCH, BATCH_BYTES);
         if (count <= 0)

@@ -46,6 +46,18 @@ static size_t outcomes(const struct spool_house *house, enum spool_put outcome) 
     return count;
 }
 
+static void on_name(void *arg, const char *name) {
+    (void)name;
+    ++*(size_t *)arg;
+}
+
+static size_t spools_on(struct spool_house *house) {
+    const struct disk *disk = disk_sim_disk(house->sim);
+    size_t count = 0;
+    assert_true(disk->list(disk->arg, "/spool", on_name, &count) == 0 || errno == ENOENT);
+    return count;
+}
+
 static void wait_for_trouble(struct spool_house *house) {
     spool_house_wait(house, in_trouble);
     assert_true(spool_trouble(house->spool).size > 0);
@@ -346,6 +358,20 @@ static void test_a_reader_that_fell_behind_is_told_when_the_files_cannot_be_read
     spool_house_check(house);
 }
 
+static void test_a_disk_that_has_become_read_only_is_drained(void **state) {
+    struct spool_house *house = *state;
+    leave_some_behind(house);
+    disk_sim_read_only(house->sim, true);
+    assert_false(spool_house_start(house));
+    assert_true(spool_house_recover(house));
+    assert_int_equal(house->kept_count, RECORDS);
+    spool_house_check(house);
+    disk_sim_read_only(house->sim, false);
+    assert_true(spool_house_recover(house)); /* removed as far as it was drained */
+    spool_house_check(house);
+    assert_int_equal(spools_on(house), 0);
+}
+
 static void test_a_spool_that_somebody_holds_is_left_alone(void **state) {
     struct spool_house *house = *state;
     assert_int_equal(outcome_of_one_put(house), SPOOL_SYNCED);
@@ -355,18 +381,6 @@ static void test_a_spool_that_somebody_holds_is_left_alone(void **state) {
 }
 
 /* ---------------------------------------------------------------- making one */
-
-static void on_name(void *arg, const char *name) {
-    (void)name;
-    ++*(size_t *)arg;
-}
-
-static size_t spools_on(struct spool_house *house) {
-    const struct disk *disk = disk_sim_disk(house->sim);
-    size_t count = 0;
-    assert_true(disk->list(disk->arg, "/spool", on_name, &count) == 0 || errno == ENOENT);
-    return count;
-}
 
 /* It is tried again every second: each try would leave a folder. */
 static void test_a_disk_that_takes_nothing_lets_none_be_made_and_none_is_left(void **state) {
@@ -398,6 +412,19 @@ static void test_one_error_while_one_is_made_leaves_nothing_behind(void **state)
     }
 }
 
+/* A start that was killed before anything was put, again and again, while Redis is away. */
+static void test_what_was_left_and_holds_nothing_is_removed_at_once(void **state) {
+    struct spool_house *house = *state;
+    for (int kills = 0; kills < 3; kills++) {
+        struct disk_sim *killed = disk_sim_copy(house->sim);
+        spool_house_use(house, killed);
+        assert_int_equal(spools_on(house), 1);
+        assert_int_equal(adopted_count(house), 0);
+        assert_int_equal(spools_on(house), 0);
+        assert_true(spool_house_start(house));
+    }
+}
+
 int main(void) {
 #define PROMISE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -417,9 +444,11 @@ int main(void) {
         PROMISE(test_what_cannot_be_read_is_no_empty_spool),
         PROMISE(test_one_read_that_fails_is_never_taken_for_the_end),
         PROMISE(test_a_reader_that_fell_behind_is_told_when_the_files_cannot_be_read),
+        PROMISE(test_a_disk_that_has_become_read_only_is_drained),
         PROMISE(test_a_spool_that_somebody_holds_is_left_alone),
         PROMISE(test_a_disk_that_takes_nothing_lets_none_be_made_and_none_is_left),
         PROMISE(test_one_error_while_one_is_made_leaves_nothing_behind),
+        PROMISE(test_what_was_left_and_holds_nothing_is_removed_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
