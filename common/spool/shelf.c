@@ -34,6 +34,11 @@ static bool failed(struct string *why, const char *what, const char *path) {
 
 bool shelf_has_free_space(struct shelf *shelf, int64_t for_bytes, struct string *why) {
     int64_t bytes = shelf->disk->free_bytes(shelf->disk->arg, shelf->folder);
+    if (bytes < 0 && errno == ENOENT) {
+        string_clear(why);
+        string_addf(why, "the folder %s is gone: put it back, or start serve again", shelf->folder);
+        return false;
+    }
     if (bytes < 0)
         return failed(why, "ask for the free space of", shelf->folder);
     if (bytes - for_bytes >= shelf->least_free_bytes)
@@ -67,10 +72,10 @@ static bool make(struct shelf *shelf, struct shelf_file *file, int64_t bytes, st
     uint64_t number = shelf->next_number++;
     char *path = segment_path(shelf->folder, number);
     int opened = shelf->disk->open(shelf->disk->arg, path, O_RDWR | O_CREAT | O_EXCL);
-    bool good = opened >= 0 || failed(why, "make", path);
     free(path);
-    if (!good)
-        return false;
+    if (opened <
+        0) /* without its name, which is another one at each try: so that it is said once */
+        return failed(why, "make a segment in", shelf->folder);
     *file = (struct shelf_file){.file = opened, .number = number, .bytes = bytes};
     shelf->room -= bytes;
     return true;

@@ -483,6 +483,61 @@ static void test_missing_folders_above_are_made(void **state) {
     spool_destroy(adopt_one(scene));
 }
 
+/* ---------------------------------------------------------------- taken away */
+
+static void put_until_it_cannot_write(struct scene *scene, uint64_t *number) {
+    int64_t until_ms = clock_steady_ms() + PATIENCE_MS;
+    while (spool_writable(scene->spool)) {
+        assert_true(clock_steady_ms() < until_ms);
+        ++*number;
+        put_sized(scene, *number, body_size(*number));
+        wait_until(scene, is_settled);
+    }
+    assert_non_null(memmem(spool_trouble(scene->spool).data, spool_trouble(scene->spool).size,
+                           "is gone", strlen("is gone")));
+}
+
+static void test_a_folder_that_was_moved_away_is_noticed_and_written_when_it_is_back(void **state) {
+    struct scene *scene = *state;
+    char here[128], away[128];
+    uint64_t number = 0;
+    start(scene);
+    put_many(scene, 1, number = 10);
+    snprintf(here, sizeof here, "%s/%s", scene->folder, spool_id(scene->spool));
+    snprintf(away, sizeof away, "%s/away", scene->folder);
+    assert_int_equal(rename(here, away), 0);
+    put_until_it_cannot_write(scene, &number);
+    assert_int_equal(rename(away, here), 0);
+    wait_until(scene, is_writable);
+    put_sized(scene, number + 1, 10);
+    wait_until(scene, is_settled);
+    size_t synced = scene->outcomes[SPOOL_SYNCED];
+    end(scene);
+    struct spool *left = adopt_one(scene);
+    struct spool_figures figures;
+    spool_figures(left, &figures);
+    assert_int_equal(figures.records, synced);
+    assert_int_equal(figures.damaged_records, 0);
+    spool_destroy(left);
+}
+
+static void test_a_folder_that_was_removed_is_noticed(void **state) {
+    struct scene *scene = *state;
+    char path[128];
+    uint64_t number = 0;
+    start(scene);
+    put_many(scene, 1, number = 10);
+    snprintf(path, sizeof path, "%s/%s", scene->folder, spool_id(scene->spool));
+    assert_int_equal(disk_real.list(NULL, path, on_entry, path), 0);
+    assert_int_equal(rmdir(path), 0);
+    put_until_it_cannot_write(scene, &number);
+    put_sized(scene, number + 1, 10);
+    wait_until(scene, is_settled);
+    assert_int_equal(scene->outcomes[SPOOL_REFUSED], 2);
+    /* In memory they still are, for a ledger that is there. */
+    assert_int_equal(read_from(scene->spool, 0), spool_last(scene->spool));
+}
+
 /* ---------------------------------------------------------------- versions and damage */
 
 /* The spool's one segment file that has records. */
@@ -646,6 +701,8 @@ int main(void) {
         PROMISE(test_a_survey_sees_the_same_held_or_not),
         PROMISE(test_a_directory_that_cannot_be_made_is_told),
         PROMISE(test_missing_folders_above_are_made),
+        PROMISE(test_a_folder_that_was_moved_away_is_noticed_and_written_when_it_is_back),
+        PROMISE(test_a_folder_that_was_removed_is_noticed),
         PROMISE(test_damage_is_copied_aside_and_costs_one_record),
         PROMISE(test_a_version_that_is_not_known_is_refused_with_a_sentence),
         PROMISE(test_what_a_killed_process_acknowledged_is_there),
