@@ -197,10 +197,11 @@ const struct config_row config_table[] = {
      .type = CONFIG_DURATION,
      .place = offsetof(struct config, spool_keep_ms),
      .usual = "1h",
-     .least = "1s",
+     .least = "1m", /* so long serve holds all of it, for what services may be owed */
      .most = "7d",
-     .meaning = "How long an event stays in the spool after Redis has it, for the day when Redis "
-                "loses it."},
+     .meaning =
+         "How long at least an event stays in the spool after Redis has it, for the day when "
+         "Redis loses it."},
 
     {.path = "forward", .type = CONFIG_MAP, .meaning = "How events go out."},
     {.path = "forward.admin",

@@ -301,9 +301,11 @@ static const struct problems_case cases[] = {
      "t:1:22: serve.connections: \"1e4\" is not a whole number\n"},
     {CONFIG_FOR_LEDGER, "serve: {durability: memory}\n",
      "t:1:21: serve.durability: \"memory\" is not known: write spool or ledger\n"},
+    {CONFIG_FOR_LEDGER, "serve: {spool: {keep: 59s}}\n",
+     "t:1:23: serve.spool.keep: 59s is out of range: 1m to 7d\n"},
     {CONFIG_FOR_LEDGER, "serve: {spool: {max_size: 1MiB, keep: 8d}}\n",
      "t:1:27: serve.spool.max_size: 1MiB is out of range: 64MiB to 1024GiB\n"
-     "t:1:39: serve.spool.keep: 8d is out of range: 1s to 7d\n"},
+     "t:1:39: serve.spool.keep: 8d is out of range: 1m to 7d\n"},
     {CONFIG_FOR_LEDGER, "log: {level: loud, format: xml}\n",
      "t:1:14: log.level: \"loud\" is not known: write debug, info, warning or error\n"
      "t:1:28: log.format: \"xml\" is not known: write auto, text or json\n"},
