@@ -124,6 +124,11 @@ static bool adopt(struct adoption *adoption, const char *name, struct string *wh
         good = false;
         break;
     }
+    if (!good)
+        string_addf(why,
+                    ". Something in it may not be in Redis yet: mend it, or move %s elsewhere to "
+                    "start without it",
+                    folder.path);
     folder_finish(&folder, adoption->disk);
     return good;
 }

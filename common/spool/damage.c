@@ -3,12 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 
 enum { PIECE = 4096 };
+
+static char *path_of_copy(const char *folder, uint64_t segment, int64_t at) {
+    struct string path = {0};
+    string_addf(&path, "%s/damaged-%" PRIu64 "-%" PRId64, folder, segment, at);
+    return path.data;
+}
 
 static int copy(const struct disk *disk, int from, int to, struct segment_span span) {
     char piece[PIECE];
@@ -43,15 +50,23 @@ static int copy_to(const struct disk *disk, const char *from_path, const char *t
 
 void damage_set_aside(const struct disk *disk, const char *folder, uint64_t segment,
                       struct segment_span span) {
-    char *from = segment_path(folder, segment);
-    struct string to = {0};
-    string_addf(&to, "%s/damaged-%" PRIu64 "-%" PRId64, folder, segment, span.at);
-    if (copy_to(disk, from, to.data, span) < 0 || disk->sync_folder(disk->arg, folder) < 0)
-        log_warning("spool damage not copied aside file=%s error=%s", to.data, strerror(errno));
-    string_finish(&to);
+    char *from = segment_path(folder, segment), *to = path_of_copy(folder, segment, span.at);
+    if (copy_to(disk, from, to, span) < 0 || disk->sync_folder(disk->arg, folder) < 0)
+        log_warning("spool damage not copied aside file=%s error=%s", to, strerror(errno));
+    free(to);
     free(from);
 }
 
 bool damage_is_copy(const char *name) {
     return text_starts(text_of(name), "damaged-");
+}
+
+void damage_find_copy(const struct disk *disk, const char *folder, uint64_t segment, int64_t at,
+                      char *name, size_t size) {
+    char *path = path_of_copy(folder, segment, at);
+    int file = disk->open(disk->arg, path, O_RDONLY);
+    snprintf(name, size, "%s", file < 0 ? "" : strrchr(path, '/') + 1);
+    if (file >= 0)
+        disk->close(disk->arg, file);
+    free(path);
 }

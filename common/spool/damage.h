@@ -8,3 +8,6 @@
 void damage_set_aside(const struct disk *, const char *folder, uint64_t segment,
                       struct segment_span);
 bool damage_is_copy(const char *name);
+/* The copy's name in its folder, or none. */
+void damage_find_copy(const struct disk *, const char *folder, uint64_t segment, int64_t at,
+                      char *name, size_t size);

@@ -236,9 +236,13 @@ int reader_read(struct spool *spool, uint64_t after, struct record *records, siz
     else
         good = read_files(spool, after, most, most_bytes);
     if (!good && !reader->place_count) {
-        log_error("spool cannot be read folder=%s error=%s", spool->folder.path, strerror(errno));
+        if (!reader->complained)
+            log_error("spool cannot be read, and is tried again folder=%s error=%s",
+                      spool->folder.path, strerror(errno));
+        reader->complained = true;
         return -1;
     }
+    reader->complained = false;
     for (size_t i = 0; i < reader->place_count; i++) {
         const struct reader_place *place = &reader->places[i];
         size_t bytes;

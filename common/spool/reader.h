@@ -26,6 +26,8 @@ struct reader {
     uint64_t passed; /* the last sequence in that file that was come by */
     bool damaged;    /* since then something was that is counted with the next record */
 
+    bool complained; /* the files cannot be read, and that is in the log */
+
     struct string bytes; /* what was read last, as it is encoded */
     struct reader_place *places;
     size_t place_count, place_capacity;

@@ -10,14 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "spool/damage.h"
-
-/* A segment file, in the order of numbers. */
-struct file {
-    uint64_t number;
-    bool gone; /* between the listing and the opening: its writer removed it */
-    enum segment_begun begun;
-    struct segment_header header; /* where it is begun */
-};
+#include "spool/files.h"
 
 /* Something that is no record, until it is known whether anything comes behind it. */
 struct doubt {
@@ -27,9 +20,7 @@ struct doubt {
 
 struct work {
     struct recovery *recovery;
-    struct string *why;
-    struct file *files;
-    size_t file_count;
+    struct files files;
     struct doubt *doubts;
     size_t doubt_count;
     bool newest_checkpoint; /* it is known to be: what it does not call removed was not */
@@ -38,102 +29,26 @@ struct work {
 
 /* ---------------------------------------------------------------- what there is */
 
-static bool refuse(struct work *work, uint64_t number, const char *what) {
-    char *path = segment_path(work->recovery->folder, number);
-    string_addf(work->why, "%s: %s", path, what);
-    free(path);
-    return false;
-}
-
-static void on_name(void *arg, const char *name) {
-    struct work *work = arg;
-    uint64_t number;
-    if (!segment_name_parse(name, &number))
-        return;
-    work->files = memory_resize(work->files, (work->file_count + 1) * sizeof *work->files);
-    work->files[work->file_count++] = (struct file){.number = number};
-}
-
-static int by_number(const void *left, const void *right) {
-    const struct file *a = left, *b = right;
-    return a->number < b->number ? -1 : a->number > b->number;
-}
-
-static bool list(struct work *work) {
-    const struct disk *disk = work->recovery->disk;
-    if (disk->list(disk->arg, work->recovery->folder, on_name, work) < 0) {
-        string_addf(work->why, "cannot list %s: %s", work->recovery->folder, strerror(errno));
-        return false;
-    }
-    if (work->file_count)
-        qsort(work->files, work->file_count, sizeof *work->files, by_number);
-    return true;
-}
-
-static ssize_t read_header(const struct disk *disk, int file, char *header) {
-    ssize_t held = 0;
-    while (held < SEGMENT_HEADER) {
-        ssize_t got =
-            disk->read(disk->arg, file, header + held, (size_t)(SEGMENT_HEADER - held), held);
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        held += got;
-    }
-    return held;
-}
-
-static int open_file(struct work *work, struct file *file) {
-    const struct disk *disk = work->recovery->disk;
-    char *path = segment_path(work->recovery->folder, file->number);
-    int opened = disk->open(disk->arg, path, O_RDONLY);
-    file->gone = opened < 0 && errno == ENOENT && work->recovery->survey;
-    if (opened < 0 && !file->gone)
-        refuse(work, file->number, strerror(errno));
-    free(path);
-    return opened;
-}
-
-static bool look_at_header(struct work *work, struct file *file) {
-    const struct disk *disk = work->recovery->disk;
-    char header[SEGMENT_HEADER];
-    int opened = open_file(work, file);
-    if (opened < 0)
-        return file->gone;
-    ssize_t size = read_header(disk, opened, header);
-    int error = errno;
-    disk->close(disk->arg, opened);
-    if (size < 0)
-        return refuse(work, file->number, strerror(error));
-    file->begun = segment_header_decode(text_slice(header, (size_t)size), work->recovery->spool,
-                                        file->number, &file->header);
-    if (file->begun == SEGMENT_OTHER_VERSION)
-        return refuse(work, file->number,
-                      "its format has a version that this program does not know");
-    if (file->begun == SEGMENT_OTHER_SPOOL)
-        return refuse(work, file->number, "it belongs to another spool than its folder says");
-    return true;
-}
-
 static bool read_checkpoint(struct work *work) {
     struct recovery *recovery = work->recovery;
     enum checkpoint_found found =
         checkpoint_read(recovery->disk, recovery->folder, recovery->spool, &recovery->checkpoint);
     if (found == CHECKPOINT_FAILED || found == CHECKPOINT_OTHER_VERSION) {
-        string_addf(work->why, "%s/checkpoint: %s", recovery->folder,
+        string_addf(work->files.why, "%s/checkpoint: %s", recovery->folder,
                     found == CHECKPOINT_FAILED
                         ? strerror(errno)
                         : "its format has a version that this program does not know");
         return false;
     }
     work->newest_checkpoint = found == CHECKPOINT_WHOLE;
-    if (recovery->survey)
+    recovery->checkpoint_damaged = found == CHECKPOINT_HALF || found == CHECKPOINT_DAMAGED ||
+                                   (found == CHECKPOINT_MISSING && work->files.count);
+    if (recovery->survey || !recovery->checkpoint_damaged)
         return true;
     if (found == CHECKPOINT_HALF)
         log_warning("spool checkpoint half written folder=%s generation=%" PRIu64, recovery->folder,
                     recovery->checkpoint.generation);
-    if (found == CHECKPOINT_DAMAGED || (found == CHECKPOINT_MISSING && work->file_count))
+    else
         log_error("spool checkpoint lost, everything is read from the start folder=%s",
                   recovery->folder);
     return true;
@@ -146,16 +61,43 @@ static void doubt(struct work *work, struct segment *segment, struct segment_spa
     work->doubts[work->doubt_count++] = (struct doubt){segment, span};
 }
 
-/* There are, or were, records behind what was in doubt: it is damage. */
-static void confirm(struct work *work) {
+/* For a survey: these records are lost with it, as far as is known; no segment: what held them is
+ * gone. */
+static void note(struct work *work, const struct segment *segment, struct segment_span span,
+                 uint64_t first, uint64_t last) {
     struct recovery *recovery = work->recovery;
+    if (recovery->damage_count == SPOOL_DAMAGE_MOST) {
+        recovery->damage_untold++;
+        return;
+    }
+    recovery->damage =
+        memory_resize(recovery->damage, (recovery->damage_count + 1) * sizeof *recovery->damage);
+    struct spool_damage *damage = &recovery->damage[recovery->damage_count++];
+    *damage =
+        (struct spool_damage){.at = span.at, .bytes = span.bytes, .first = first, .last = last};
+    if (!segment)
+        return;
+    segment_name(segment->number, damage->file, sizeof damage->file);
+    damage_find_copy(recovery->disk, recovery->folder, segment->number, span.at, damage->copy,
+                     sizeof damage->copy);
+}
+
+/* There are, or were, records behind what was in doubt: it is damage, and lost with it is what
+ * ought to stand between them and the last one that was found. */
+static void confirm(struct work *work, uint64_t up_to) {
+    struct recovery *recovery = work->recovery;
+    bool one_each = work->doubt_count == up_to - work->last;
     for (size_t i = 0; i < work->doubt_count; i++) {
         const struct doubt *sure = &work->doubts[i];
+        uint64_t own = work->last + 1 + i;
         if (!segment_note_damage(sure->segment, sure->span))
             continue;
         recovery->damaged_bytes += sure->span.bytes;
-        if (recovery->survey)
+        if (recovery->survey) {
+            note(work, sure->segment, sure->span, one_each ? own : work->last + 1,
+                 one_each ? own : up_to);
             continue;
+        }
         log_error("spool damaged folder=%s segment=%" PRIu64 " offset=%" PRId64 " bytes=%" PRId64,
                   recovery->folder, sure->segment->number, sure->span.at, sure->span.bytes);
         damage_set_aside(recovery->disk, recovery->folder, sure->segment->number, sure->span);
@@ -168,7 +110,9 @@ static void expect(struct work *work, uint64_t up_to, const char *who) {
     struct recovery *recovery = work->recovery;
     if (up_to <= work->last)
         return;
-    confirm(work);
+    if (recovery->survey && !work->doubt_count)
+        note(work, NULL, (struct segment_span){0}, work->last + 1, up_to);
+    confirm(work, up_to);
     recovery->damaged_records += (int64_t)(up_to - work->last);
     if (!recovery->survey)
         log_error("spool records missing folder=%s first=%" PRIu64 " last=%" PRIu64 " named_by=%s",
@@ -179,19 +123,24 @@ static void expect(struct work *work, uint64_t up_to, const char *who) {
 /* ---------------------------------------------------------------- one segment */
 
 static void found_record(struct work *work, struct segment *segment, const struct record *record) {
+    struct recovery *recovery = work->recovery;
     if (work->doubt_count) {
-        work->recovery->damaged_records += (int64_t)(record->sequence - work->last - 1);
-        confirm(work);
+        recovery->damaged_records += (int64_t)(record->sequence - work->last - 1);
+        confirm(work, record->sequence - 1);
     }
     segment_note(segment, record);
-    work->last = work->recovery->last = record->sequence;
+    work->last = recovery->last = record->sequence;
+    if (record->sequence <= recovery->checkpoint.drained)
+        return;
+    if (!recovery->undrained++ || record->received_ms < recovery->oldest_undrained_ms)
+        recovery->oldest_undrained_ms = record->received_ms;
 }
 
 /* The next file that says what this one has to hold. */
 static const struct file *successor(const struct work *work, size_t i) {
-    for (i++; i < work->file_count; i++)
-        if (!work->files[i].gone && work->files[i].begun == SEGMENT_BEGUN)
-            return &work->files[i];
+    for (i++; i < work->files.count; i++)
+        if (!work->files.all[i].gone && work->files.all[i].begun == SEGMENT_BEGUN)
+            return &work->files.all[i];
     return NULL;
 }
 
@@ -203,7 +152,7 @@ static bool walk(struct work *work, struct segment *segment, struct segment_walk
     while (work->last < up_to) {
         switch (segment_walk_next(walk, &record, &span)) {
         case SEGMENT_FAILED:
-            return refuse(work, segment->number, strerror(errno));
+            return files_refuse(&work->files, segment->number, strerror(errno));
         case SEGMENT_END:
             return true;
         case SEGMENT_DAMAGE:
@@ -223,46 +172,20 @@ static bool walk(struct work *work, struct segment *segment, struct segment_walk
     return true;
 }
 
-static void look_for_truncation(struct work *work, const struct file *file, int64_t size) {
+static void look_for_truncation(struct work *work, const struct file *file,
+                                const struct segment *segment) {
     struct recovery *recovery = work->recovery;
-    if (size >= file->header.bytes)
+    int64_t missing = file->begun == SEGMENT_BEGUN ? file->header.bytes - segment->bytes : 0;
+    if (missing <= 0)
         return;
-    recovery->damaged_bytes += file->header.bytes - size;
+    recovery->damaged_bytes += missing;
     if (recovery->survey)
-        return;
-    log_error("spool segment cut short folder=%s segment=%" PRIu64 " bytes=%" PRId64
-              " missing_bytes=%" PRId64,
-              recovery->folder, file->number, size, file->header.bytes - size);
-}
-
-/* How long the file is, found without asking for more than reads. -1 with errno. */
-static int64_t size_of(const struct disk *disk, int file, int64_t expected) {
-    char byte;
-    ssize_t got = expected > 0 ? disk->read(disk->arg, file, &byte, 1, expected - 1) : 0;
-    int64_t low = 0, high = expected > 0 ? expected : INT64_C(1) << 40;
-    if (got == 1)
-        return expected;
-    while (got >= 0 && low < high) { /* a byte is there below `low`, and none from `high` on */
-        int64_t middle = low + (high - low) / 2;
-        got = disk->read(disk->arg, file, &byte, 1, middle);
-        if (got == 1)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return got < 0 ? -1 : low;
-}
-
-static bool measure(struct work *work, const struct file *file, struct segment *segment,
-                    int opened) {
-    bool begun = file->begun == SEGMENT_BEGUN;
-    int64_t size = size_of(work->recovery->disk, opened, begun ? file->header.bytes : 0);
-    if (size < 0)
-        return false;
-    segment->bytes = size;
-    if (begun)
-        look_for_truncation(work, file, size);
-    return true;
+        note(work, segment, (struct segment_span){segment->bytes, missing}, work->last + 1,
+             work->last);
+    else
+        log_error("spool segment cut short folder=%s segment=%" PRIu64 " bytes=%" PRId64
+                  " missing_bytes=%" PRId64,
+                  recovery->folder, file->number, segment->bytes, missing);
 }
 
 static bool read_segment(struct work *work, const struct file *file, struct segment *segment,
@@ -270,14 +193,19 @@ static bool read_segment(struct work *work, const struct file *file, struct segm
     const struct recovery *recovery = work->recovery;
     const struct disk *disk = recovery->disk;
     struct file copy = *file;
-    int opened = open_file(work, &copy);
-    if (opened < 0)
+    int opened = files_open(&work->files, &copy);
+    if (opened < 0) {
+        if (copy.gone && up_to != UINT64_MAX)
+            work->last = up_to; /* its writer knows that nobody needs it */
         return copy.gone;
-    if (!measure(work, file, segment, opened)) {
-        refuse(work, segment->number, strerror(errno));
+    }
+    segment->bytes = files_size(&work->files, file, opened);
+    if (segment->bytes < 0) {
+        files_refuse(&work->files, segment->number, strerror(errno));
         disk->close(disk->arg, opened);
         return false;
     }
+    look_for_truncation(work, file, segment);
     if (file->begun == SEGMENT_HEADER_DAMAGED || file->begun == SEGMENT_READY)
         doubt(work, segment, (struct segment_span){0, SEGMENT_HEADER});
     struct segment_walk steps;
@@ -308,7 +236,7 @@ static bool know_without_reading(struct work *work, const struct file *file,
 }
 
 static bool take_segment(struct work *work, size_t i) {
-    const struct file *file = &work->files[i];
+    const struct file *file = &work->files.all[i];
     const struct file *next = successor(work, i);
     struct recovery *recovery = work->recovery;
     uint64_t up_to = next ? next->header.after : UINT64_MAX;
@@ -327,18 +255,24 @@ static bool take_segment(struct work *work, size_t i) {
 /* ---------------------------------------------------------------- all of it */
 
 /* What is in no segment any more is not missed. */
-static void start_at(struct work *work) {
+static void start(struct work *work) {
     const struct recovery *recovery = work->recovery;
-    const struct file *first = work->file_count ? &work->files[0] : NULL;
-    bool begun = first && !first->gone && first->begun == SEGMENT_BEGUN;
+    const struct file *first = NULL;
+    bool all_known = work->newest_checkpoint;
+    for (size_t i = 0; i < work->files.count && !first; i++) {
+        if (work->files.all[i].gone)
+            all_known = false; /* its writer has written another checkpoint since */
+        else
+            first = &work->files.all[i];
+    }
     work->last = recovery->checkpoint.removed;
-    if (begun && (first->header.after < work->last || !work->newest_checkpoint))
+    if (first && first->begun == SEGMENT_BEGUN && (first->header.after < work->last || !all_known))
         work->last = first->header.after;
 }
 
 static bool is_there(const struct work *work, uint64_t number) {
-    for (size_t i = 0; i < work->file_count; i++)
-        if (work->files[i].number == number)
+    for (size_t i = 0; i < work->files.count; i++)
+        if (work->files.all[i].number == number)
             return true;
     return false;
 }
@@ -373,14 +307,11 @@ static void drop_empty(struct recovery *recovery) {
 }
 
 static bool take_all(struct work *work) {
-    if (!list(work) || !read_checkpoint(work))
+    if (!files_list(&work->files) || !read_checkpoint(work))
         return false;
-    for (size_t i = 0; i < work->file_count; i++)
-        if (!look_at_header(work, &work->files[i]))
-            return false;
-    start_at(work);
-    for (size_t i = 0; i < work->file_count; i++)
-        if (!work->files[i].gone && !take_segment(work, i))
+    start(work);
+    for (size_t i = 0; i < work->files.count; i++)
+        if (!work->files.all[i].gone && !take_segment(work, i))
             return false;
     judge_the_end(work);
     drop_empty(work->recovery);
@@ -388,10 +319,20 @@ static bool take_all(struct work *work) {
 }
 
 bool recover(struct recovery *recovery, struct string *why) {
-    struct work work = {.recovery = recovery, .why = why};
+    struct work work = {
+        .recovery = recovery,
+        .files =
+            {
+                .disk = recovery->disk,
+                .folder = recovery->folder,
+                .spool = recovery->spool,
+                .may_go = recovery->survey,
+                .why = why,
+            },
+    };
     TAILQ_INIT(&recovery->segments);
     bool good = take_all(&work);
-    free(work.files);
+    files_finish(&work.files);
     free(work.doubts);
     return good;
 }
@@ -402,4 +343,6 @@ void recovery_finish(struct recovery *recovery) {
         TAILQ_REMOVE(&recovery->segments, segment, segments);
         segment_free(segment);
     }
+    free(recovery->damage);
+    recovery->damage = NULL;
 }

@@ -8,6 +8,7 @@
 #pragma once
 #include "spool/checkpoint.h"
 #include "spool/segment.h"
+#include "spool/spool.h"
 
 struct recovery {
     const struct disk *disk;
@@ -17,12 +18,18 @@ struct recovery {
 
     /* What was found. */
     struct checkpoint checkpoint; /* zeros where there was none */
+    bool checkpoint_damaged;      /* or missing; of its two slots, one may still be good */
     struct segment_list segments;
     uint64_t last; /* the last record; 0: none */
     int64_t bytes; /* of all segment files, begun or not */
     int64_t damaged_records, damaged_bytes;
+    uint64_t undrained; /* by the checkpoint */
+    int64_t oldest_undrained_ms;
+    /* Of a survey: where it is damaged, the first SPOOL_DAMAGE_MOST; free(). */
+    struct spool_damage *damage;
+    size_t damage_count, damage_untold;
 };
 
 /* False with a sentence where a file cannot be read, or belongs to another version or spool. */
 bool recover(struct recovery *, struct string *why);
-void recovery_finish(struct recovery *); /* what is still in `segments` */
+void recovery_finish(struct recovery *); /* what is still in `segments`, and the damage */

@@ -85,9 +85,15 @@ uint64_t segment_key(uint64_t spool, uint64_t number) {
     return spool + number;
 }
 
+void segment_name(uint64_t number, char *name, size_t size) {
+    snprintf(name, size, "segment-%010" PRIu64, number);
+}
+
 char *segment_path(const char *folder, uint64_t number) {
+    char name[64];
     struct string path = {0};
-    string_addf(&path, "%s/segment-%010" PRIu64, folder, number);
+    segment_name(number, name, sizeof name);
+    string_addf(&path, "%s/%s", folder, name);
     return path.data;
 }
 

@@ -38,6 +38,7 @@ enum segment_begun segment_header_decode(struct text from, uint64_t spool, uint6
  * that holds a whole record, for a reader to come upon behind damage. */
 uint64_t segment_key(uint64_t spool, uint64_t number);
 
+void segment_name(uint64_t number, char *name, size_t size);
 char *segment_path(const char *folder, uint64_t number); /* free() */
 bool segment_name_parse(const char *name, uint64_t *number);
 

@@ -91,13 +91,31 @@ struct spool_figures {
 };
 void spool_figures(const struct spool *, struct spool_figures *);
 
-/* For `kula-relay spool list` and `verify`: walks a spool's folder read-only,
- * locked by somebody or not. False with a sentence where it cannot be read. */
+/* A stretch of a file that ought to hold records and does not. */
+enum { SPOOL_FILE_NAME = 64 };
+struct spool_damage {
+    char file[SPOOL_FILE_NAME]; /* in the spool's folder; empty: a file is gone, which is not known
+                                 */
+    int64_t at, bytes;
+    uint64_t first, last;       /* records that are lost with it; first > last: none is known of */
+    char copy[SPOOL_FILE_NAME]; /* the bytes in a file beside it; empty: serve has not made one */
+};
+
+/* For `kula-relay spool`: what is in a spool's folder, looked at read-only, locked by somebody or
+ * not. What was drained is told by the checkpoint, which lags a little behind the ledger. */
+enum { SPOOL_DAMAGE_MOST = 100 };
 struct spool_survey {
     char id[17];
-    bool held; /* by a running process */
-    uint64_t records, first, last, drained;
+    bool held;            /* by a running process */
+    struct string broken; /* why it cannot be read; then the rest is zero. Else empty */
+    uint64_t records, undrained, first, last, drained;
     int64_t bytes, damaged_bytes, damaged_records;
-    int64_t oldest_ms, newest_ms;
+    int64_t oldest_ms, oldest_undrained_ms, newest_ms; /* 0: there is none */
+    struct spool_damage *damage; /* the first of it, in the order of the files */
+    size_t damage_count, damage_untold;
+    bool checkpoint_damaged; /* or missing: nothing is lost, but what was drained is not known */
+    size_t copies;           /* of damage, found by serve now or earlier */
 };
+/* How many; spool_survey_free takes them back. -1 with a sentence: the directory cannot be read. */
 int spool_survey(const char *directory, struct spool_survey **surveys, struct string *why);
+void spool_survey_free(struct spool_survey *, int count);

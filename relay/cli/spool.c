@@ -1,17 +1,15 @@
 /* spool looks at what is on disk: the deliveries that were answered 2xx before
  * Redis had them, and those that are kept for the day when Redis loses them.
  * It only reads, needs no Redis, and disturbs no running serve. */
-#include "spool/spool.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/values.h"
 #include "cli/commands.h"
+#include "cli/spool_view.h"
 #include "cli/view.h"
 
 struct look {
@@ -29,34 +27,20 @@ struct verb {
 };
 
 struct total {
-    size_t held;
+    size_t held, broken, damaged;
     uint64_t records, undrained;
     int64_t bytes, damaged_records, damaged_bytes;
 };
-
-/* By the checkpoint, which may lag behind what the ledger has: never less than there are. */
-static uint64_t undrained(const struct spool_survey *survey) {
-    uint64_t before = survey->first ? survey->first - 1 : 0;
-    uint64_t drained = survey->drained > before ? survey->drained : before;
-    return survey->last > drained ? survey->last - drained : 0;
-}
-
-/* 0: none, or not known, for a survey dates only the oldest record of all. */
-static int64_t oldest_undrained_ms(const struct spool_survey *survey) {
-    return undrained(survey) && survey->drained < survey->first ? survey->oldest_ms : 0;
-}
-
-static bool is_damaged(const struct spool_survey *survey) {
-    return survey->damaged_records || survey->damaged_bytes;
-}
 
 static struct total add_up(const struct look *look) {
     struct total total = {0};
     for (size_t i = 0; i < look->count; i++) {
         const struct spool_survey *survey = &look->surveys[i];
         total.held += survey->held;
+        total.broken += survey->broken.size > 0;
+        total.damaged += spool_view_is_damaged(survey);
         total.records += survey->records;
-        total.undrained += undrained(survey);
+        total.undrained += survey->undrained;
         total.bytes += survey->bytes;
         total.damaged_records += survey->damaged_records;
         total.damaged_bytes += survey->damaged_bytes;
@@ -69,35 +53,6 @@ static int64_t free_bytes(const char *directory) {
     if (statvfs(directory, &about) < 0)
         return -1;
     return (int64_t)(about.f_bavail * about.f_frsize);
-}
-
-/* As JSON lines ------------------------------------------------------------- */
-
-static void time_json(struct cli *cli, const char *key, int64_t ms) {
-    json_key(cli->json, key);
-    if (ms)
-        json_number(cli->json, ms);
-    else
-        json_null(cli->json);
-}
-
-static void survey_json(struct cli *cli, const struct spool_survey *survey) {
-    json_open(cli->json, '{');
-    cli_json_text(cli, "spool", text_of(survey->id));
-    cli_json_bool(cli, "held", survey->held);
-    cli_json_number(cli, "records", (int64_t)survey->records);
-    cli_json_number(cli, "undrained", (int64_t)undrained(survey));
-    cli_json_number(cli, "first", (int64_t)survey->first);
-    cli_json_number(cli, "last", (int64_t)survey->last);
-    cli_json_number(cli, "drained", (int64_t)survey->drained);
-    cli_json_number(cli, "bytes", survey->bytes);
-    time_json(cli, "oldest", survey->oldest_ms);
-    time_json(cli, "oldest_undrained", oldest_undrained_ms(survey));
-    time_json(cli, "newest", survey->newest_ms);
-    cli_json_number(cli, "damaged_records", survey->damaged_records);
-    cli_json_number(cli, "damaged_bytes", survey->damaged_bytes);
-    json_close(cli->json, '}');
-    cli_json_line(cli);
 }
 
 static void total_json(struct look *look) {
@@ -117,50 +72,9 @@ static void total_json(struct look *look) {
     cli_json_line(cli);
 }
 
-/* For people ----------------------------------------------------------------- */
-
-static const char *holder(const struct spool_survey *survey) {
-    return survey->held ? "held by a running serve" : "left behind";
-}
-
-static void add_damage(const struct spool_survey *survey, struct string *line) {
-    if (!is_damaged(survey))
-        return;
-    string_addf(line, ", %sdamaged: %lld records, ", cli_colour(CLI_RED),
-                (long long)survey->damaged_records);
-    view_size(survey->damaged_bytes, line);
-    string_add_of(line, cli_colour(CLI_PLAIN));
-}
-
-static void add_undrained(const struct spool_survey *survey, struct string *line) {
-    uint64_t waiting = undrained(survey);
-    if (!waiting) {
-        string_addf(line, "%sall drained%s", cli_colour(CLI_GREEN), cli_colour(CLI_PLAIN));
-        return;
-    }
-    string_addf(line, "%s%llu undrained%s", cli_colour(CLI_YELLOW), (unsigned long long)waiting,
-                cli_colour(CLI_PLAIN));
-    if (!oldest_undrained_ms(survey))
-        return;
-    string_add_of(line, ", the oldest for ");
-    view_age(clock_wall_ms() - oldest_undrained_ms(survey), line);
-}
-
-static void print_standing(const struct spool_survey *survey) {
-    struct string line = {0};
-    string_addf(&line, "  %s%s%s  %s: %llu records, ", cli_colour(CLI_BOLD), survey->id,
-                cli_colour(CLI_PLAIN), holder(survey), (unsigned long long)survey->records);
-    add_undrained(survey, &line);
-    string_add_of(&line, ", ");
-    view_size(survey->bytes, &line);
-    add_damage(survey, &line);
-    puts(line.data);
-    string_finish(&line);
-}
-
 static bool any_waits_for_a_start(const struct look *look) {
     for (size_t i = 0; i < look->count; i++)
-        if (!look->surveys[i].held && undrained(&look->surveys[i]))
+        if (!look->surveys[i].held && look->surveys[i].undrained)
             return true;
     return false;
 }
@@ -189,70 +103,51 @@ static void print_total(const struct look *look) {
 
 static void tell_status(struct look *look) {
     for (size_t i = 0; look->cli.options.json && i < look->count; i++)
-        survey_json(&look->cli, &look->surveys[i]);
+        spool_view_json(&look->cli, &look->surveys[i], false);
     if (look->cli.options.json) {
         total_json(look);
         return;
     }
     print_total(look);
     for (size_t i = 0; i < look->count; i++)
-        print_standing(&look->surveys[i]);
+        spool_view_standing(&look->surveys[i]);
     if (any_waits_for_a_start(look))
         printf("What was left behind is drained by whichever serve starts next on this folder.\n");
 }
 
-static void print_row(const struct spool_survey *survey) {
-    struct string size = {0};
-    char oldest[VIEW_TIME] = "-", newest[VIEW_TIME] = "-";
-    view_size(survey->bytes, &size);
-    if (survey->oldest_ms)
-        view_time(survey->oldest_ms, oldest);
-    if (survey->newest_ms)
-        view_time(survey->newest_ms, newest);
-    printf("%-16s  %-4s %9llu %9llu %9s  %-20s  %-20s  %s%lld%s\n", survey->id,
-           survey->held ? "yes" : "no", (unsigned long long)survey->records,
-           (unsigned long long)undrained(survey), size.data, oldest, newest,
-           cli_colour(is_damaged(survey) ? CLI_RED : CLI_PLAIN), (long long)survey->damaged_records,
-           cli_colour(CLI_PLAIN));
-    string_finish(&size);
-}
-
 static void tell_list(struct look *look) {
     if (!look->cli.options.json && look->count)
-        printf("%s%-16s  %-4s %9s %9s %9s  %-20s  %-20s  %s%s\n", cli_colour(CLI_BOLD), "spool",
-               "held", "records", "undrained", "size", "oldest", "newest", "damaged",
-               cli_colour(CLI_PLAIN));
+        spool_view_heading();
     for (size_t i = 0; i < look->count; i++)
         if (look->cli.options.json)
-            survey_json(&look->cli, &look->surveys[i]);
+            spool_view_json(&look->cli, &look->surveys[i], false);
         else
-            print_row(&look->surveys[i]);
-}
-
-static void print_verdict(const struct spool_survey *survey) {
-    struct string line = {0};
-    string_addf(&line, "%s: %llu records", survey->id, (unsigned long long)survey->records);
-    if (is_damaged(survey))
-        add_damage(survey, &line);
-    else
-        string_addf(&line, ", %swhole%s", cli_colour(CLI_GREEN), cli_colour(CLI_PLAIN));
-    puts(line.data);
-    string_finish(&line);
+            spool_view_row(&look->surveys[i]);
 }
 
 static void tell_verified(struct look *look) {
-    size_t damaged = 0;
-    for (size_t i = 0; i < look->count; i++) {
-        damaged += is_damaged(&look->surveys[i]);
+    size_t damaged = add_up(look).damaged;
+    for (size_t i = 0; i < look->count; i++)
         if (look->cli.options.json)
-            survey_json(&look->cli, &look->surveys[i]);
+            spool_view_json(&look->cli, &look->surveys[i], true);
         else
-            print_verdict(&look->surveys[i]);
-    }
+            spool_view_verdict(&look->surveys[i]);
     if (damaged)
         cli_fail(&look->cli, CLI_FAILED,
-                 "damage in %zu of %zu spools; what is whole is drained all the same", damaged,
-                 look->count);
+                 "damage in %zu of %zu spools. What is whole is drained all the same, and what "
+                 "Redis had is not lost. Of the rest, serve keeps the damaged bytes in %s/SPOOL, "
+                 "as damaged-SEGMENT-OFFSET, for a person to read. Look after that disk.",
+                 damaged, look->count, look->directory);
+}
+
+static void tell_broken(struct look *look) {
+    size_t broken = add_up(look).broken;
+    if (broken)
+        cli_fail(&look->cli, CLI_FAILED,
+                 "%zu of %zu spools cannot be read; a serve that finds it so does not start. Run "
+                 "this as the user that serve runs as, look after the disk, or move the spool's "
+                 "folder out of %s: what Redis does not have of it stays there.",
+                 broken, look->count, look->directory);
 }
 
 /* Looking -------------------------------------------------------------------- */
@@ -324,8 +219,9 @@ int spool_main(int argc, char **argv) {
             "and for a while longer. Each start of serve makes a spool of its own.\n"
             "  status  one screen: what waits for Redis, and what was left behind\n"
             "  list    a line for each spool\n"
-            "  verify  checks every record; exit 1 where something is damaged. A copy of what\n"
-            "          serve found damaged stands beside it, as damaged-SEGMENT-OFFSET\n"
+            "  verify  checks every record; tells where something is damaged, and exit 1 then.\n"
+            "          A copy of what serve found damaged stands beside it, as\n"
+            "          damaged-SEGMENT-OFFSET: remove it when nobody needs it any more\n"
             "All of them only read, also while serve runs, and need no Redis. What is drained\n"
             "is told by the last checkpoint, which lags behind a little.",
         .example = "kula-relay spool status",
@@ -333,8 +229,10 @@ int spool_main(int argc, char **argv) {
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
     };
     if (cli_start(&look.cli, &manual, argc, argv) && valid(&look) && find_directory(&look) &&
-        survey(&look))
+        survey(&look)) {
         look.verb->tell(&look);
-    free(look.surveys);
+        tell_broken(&look);
+    }
+    spool_survey_free(look.surveys, (int)look.count);
     return cli_close(&look.cli);
 }

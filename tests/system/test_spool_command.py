@@ -1,10 +1,11 @@
 """`kula-relay spool`: what is on disk, told without Redis and without disturbing serve."""
 
 from house import Story
-from processes import RELAY, run
+from processes import RELAY, run, until
 
-FIELDS = {"spool", "held", "records", "undrained", "first", "last", "drained", "bytes", "oldest",
-          "oldest_undrained", "newest", "damaged_records", "damaged_bytes"}
+FIELDS = {"spool", "held", "broken", "records", "undrained", "first", "last", "drained", "bytes", "oldest",
+          "oldest_undrained", "newest", "damaged_records", "damaged_bytes", "copies"}
+PLACES = {"checkpoint_damaged", "damage", "damage_untold"}
 PERSON = "Zoë Ångström"
 
 
@@ -27,11 +28,11 @@ class SpoolCommand(Story):
     def one(self, word="list"):
         [line] = [line for line in self.spool(word, "--json", expect=None).objects
                   if "spool" in line]
-        self.assertEqual(set(line), FIELDS)
+        self.assertEqual(set(line), FIELDS | PLACES if word == "verify" else FIELDS)
         return line
 
     def damage(self, event_id):
-        """Flips one bit of this event's body, wherever it stands in the folder."""
+        """Flips one bit of this event's body, wherever it stands in the folder; tells file and byte."""
         for path in self.house.spool_folder.rglob("*"):
             data = path.read_bytes() if path.is_file() else b""
             at = data.find(b'"event_id":"%s"' % event_id.encode())
@@ -39,7 +40,7 @@ class SpoolCommand(Story):
                 with path.open("r+b") as file:
                     file.seek(at)
                     file.write(bytes([data[at] ^ 1]))
-                return
+                return path.name, at
         self.fail(f"{event_id} is not in the spool")
 
     def test_a_running_serves_spool_is_told_without_redis(self):
@@ -100,14 +101,48 @@ class SpoolCommand(Story):
         self.post(5)
         self.house.serve.kill()
         self.spool("verify")
-        self.damage("evt_2")
+        name, byte = self.damage("evt_2")
         told = self.spool("verify", expect=1)
-        self.assertIn("damaged", told.out)
         self.assertIn("damage in 1 of 1 spools", told.err)
+        self.assertIn(str(self.house.spool_folder), told.err)
         line = self.one("verify")
         self.assertEqual((line["records"], line["damaged_records"]), (4, 1))
-        self.assertGreater(line["damaged_bytes"], 0)
+        [place] = line["damage"]
+        self.assertEqual((place["file"], place["first"], place["last"], place["copy"]), (name, 3, 3, None))
+        self.assertTrue(place["offset"] < byte < place["offset"] + place["bytes"])
+        self.assertEqual(line["damaged_bytes"], place["bytes"])
+        self.assertIn(f"{name} at byte {place['offset']}, {place['bytes']} bytes: record 3, "
+                      "which Redis did not have yet", told.out)
         self.assertIn("damaged", self.spool("status").out)
+
+    def test_verify_names_the_copy_that_serve_has_made_and_says_what_redis_had(self):
+        self.house.start()
+        self.post(3)
+        self.house.drain()
+        until(lambda: self.one()["drained"] == 3, "a checkpoint says that all is drained")
+        self.house.serve.kill()
+        self.damage("evt_1")
+        self.assertIn("record 2, which Redis had", self.spool("verify", expect=1).out)
+        self.house.redis("FLUSHALL")  # so that serve reads what it had drained
+        self.house.start_serve()
+        self.house.drain()
+        [line] = [line for line in self.spool("verify", "--json", expect=1).objects if line["damage"]]
+        [place] = line["damage"]
+        self.assertEqual(place["copy"], f"damaged-1-{place['offset']}")
+        self.assertEqual(line["copies"], 1)
+        self.assertIn(place["copy"], self.spool("verify", expect=1).out)
+        self.assertIn("1 copy of damaged bytes", self.spool("status").out)
+
+    def test_a_spool_that_cannot_be_read_is_told_beside_the_others(self):
+        self.house.start_serve()
+        self.post(2)
+        broken = self.house.spool_folder / "0000000000000000"
+        (broken / "segment-0000000001").mkdir(parents=True)  # a folder: to read it fails
+        for word in ("status", "list", "verify"):
+            told = self.spool(word, expect=1)
+            self.assertIn(f"cannot be read: {broken / 'segment-0000000001'}", told.out)
+            self.assertIn("1 of 2 spools cannot be read", told.err)
+            self.assertIn("held by a running serve" if word == "status" else "2", told.out)
 
     def test_a_folder_can_be_named_without_a_configuration(self):
         self.house.start_serve()
