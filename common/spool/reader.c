@@ -133,6 +133,25 @@ static bool open_file(struct spool *spool, struct segment *segment) {
     return true;
 }
 
+static uint64_t last_there(const struct spool *spool) {
+    const struct segment *segment;
+    TAILQ_FOREACH_REVERSE(segment, &spool->segments, segment_list, segments) {
+        if (segment->records)
+            return segment->last;
+    }
+    return spool->drained;
+}
+
+/* What is lost at the end nobody waits for: it counts neither as undrained, nor as the spool's
+ * last.
+ */
+static void lose_behind(struct spool *spool, struct segment *segment, uint64_t after) {
+    lose(spool, after + 1, segment->last);
+    segment_lose_behind(segment, after);
+    if (!TAILQ_NEXT(segment, segments))
+        spool->last = last_there(spool);
+}
+
 /* The file is at its end, and ought to hold more: zeros, or nothing, where records were. */
 static void judge_the_end(struct spool *spool, struct segment_span span) {
     struct reader *reader = &spool->reader;
@@ -140,9 +159,8 @@ static void judge_the_end(struct spool *spool, struct segment_span span) {
     if (reader->passed >= segment->last)
         return;
     span.bytes = segment->used - span.at;
-    if (note_damage(spool, segment, span) || reader->damaged)
-        lose(spool, reader->passed + 1, segment->last);
-    reader->passed = segment->last;
+    note_damage(spool, segment, span);
+    lose_behind(spool, segment, reader->passed);
     reader->damaged = false;
 }
 
@@ -189,12 +207,21 @@ static bool read_file(struct spool *spool, uint64_t *after, size_t most, size_t 
 
 /* Somebody took the file away. That is an alarm, and no reason to stand still. */
 static void miss_file(struct spool *spool, struct segment *segment) {
-    if (!segment_note_damage(segment, (struct segment_span){0, segment->used}))
-        return;
     spool->counts.damaged_bytes += segment->used;
-    lose(spool, segment->first, segment->last);
+    lose_behind(spool, segment, segment->first - 1);
     log_error("spool segment missing folder=%s segment=%" PRIu64, spool->folder.path,
               segment->number);
+}
+
+static void on_name(void *arg, const char *name) {
+    (void)arg;
+    (void)name;
+}
+
+/* Without its folder no file is missed: it may be put back. */
+static bool is_missing(const struct spool *spool) {
+    return errno == ENOENT &&
+           spool->disk->list(spool->disk->arg, spool->folder.path, on_name, NULL) == 0;
 }
 
 static bool is_place(const struct reader *reader, const struct segment *segment, uint64_t after) {
@@ -206,7 +233,7 @@ static bool read_files(struct spool *spool, uint64_t after, size_t most, size_t 
     struct segment *segment;
     while (!is_enough(reader, most, most_bytes) && (segment = segment_behind(spool, after))) {
         bool here = is_place(reader, segment, after) || open_file(spool, segment);
-        if (!here && errno != ENOENT)
+        if (!here && !is_missing(spool))
             return false;
         if (!here)
             miss_file(spool, segment);
@@ -217,7 +244,7 @@ static bool read_files(struct spool *spool, uint64_t after, size_t most, size_t 
             return false;
         }
         /* Behind all of it, where it ended early too. */
-        if (!here || reader->passed >= segment->last)
+        if ((!here || reader->passed >= segment->last) && after < segment->last)
             after = segment->last;
     }
     return true;

@@ -32,7 +32,8 @@ static bool is_full(const struct spool *spool) {
 }
 
 static bool may_go(const struct spool *spool, const struct segment *segment) {
-    return !is_current(spool, segment) && segment->last <= spool->drained &&
+    bool drained = segment->last <= spool->drained || !segment->records; /* or all of it lost */
+    return !is_current(spool, segment) && drained &&
            (!has_to_stay(spool, segment) || is_full(spool));
 }
 

@@ -133,6 +133,16 @@ void segment_note(struct segment *segment, const struct record *record) {
         segment->newest_ms = record->received_ms;
 }
 
+/* How many they were can only be told from their numbers, some of which may never have been
+ * written. */
+void segment_lose_behind(struct segment *segment, uint64_t after) {
+    uint64_t lost = segment->last - after;
+    segment->records = lost < segment->records ? segment->records - lost : 1;
+    if (after < segment->first)
+        segment->records = 0;
+    segment->last = after;
+}
+
 bool segment_note_damage(struct segment *segment, struct segment_span span) {
     for (size_t i = 0; i < segment->damage_count; i++)
         if (span.at < segment->damage[i].at + segment->damage[i].bytes &&

@@ -65,6 +65,7 @@ TAILQ_HEAD(segment_list, segment);
 struct segment *segment_new(uint64_t number);
 void segment_free(struct segment *);
 void segment_note(struct segment *, const struct record *); /* one more, behind the others */
+void segment_lose_behind(struct segment *, uint64_t after); /* its records behind this are lost */
 /* False: known already. */
 bool segment_note_damage(struct segment *, struct segment_span);
 

@@ -486,7 +486,11 @@ static void test_a_folder_that_was_moved_away_is_noticed_and_written_when_it_is_
     snprintf(away, sizeof away, "%s/away", scene->folder);
     assert_int_equal(rename(here, away), 0);
     put_until_it_cannot_write(scene, &number);
+    struct record record;
+    spool_drained(scene->spool, 10);
+    assert_int_equal(spool_read(scene->spool, 0, &record, 1, 1), -1); /* and is not called lost */
     assert_int_equal(rename(away, here), 0);
+    assert_int_equal(read_from(scene->spool, 0), spool_last(scene->spool));
     wait_until(scene, is_writable);
     put_sized(scene, number + 1, 10);
     wait_until(scene, is_settled);

@@ -345,6 +345,105 @@ static void test_what_is_no_file_of_ours_is_in_nobodys_way(void **state) {
     damage_file(scene, &none, whole_file(scene, 0));
 }
 
+/* ---------------------------------------------------------------- after it was found whole */
+
+static void spoil_record(struct scene *scene, size_t number) {
+    const struct place *place = &scene->places[number];
+    struct text content = disk_sim_content(scene->house.sim, scene->paths[place->file]);
+    char *copy = memory_copy(content.data, content.size);
+    copy[place->end - 12] ^= 1;
+    disk_sim_put(scene->house.sim, scene->paths[place->file], text_slice(copy, content.size));
+    free(copy);
+}
+
+static void remove_file(struct scene *scene, size_t file) {
+    const struct disk *disk = disk_sim_disk(scene->house.sim);
+    assert_int_equal(disk->remove(disk->arg, scene->paths[file]), 0);
+}
+
+/* As whoever drains it does; how many there were. */
+static size_t drain_again_from_the_start(struct scene *scene, struct spool *spool) {
+    size_t numbers[SPOOL_HOUSE_PUTS];
+    spool_drained(spool, 0);
+    silence(scene);
+    size_t found = spool_house_read_all(spool, numbers);
+    end_silence(scene);
+    spool_drained(spool, numbers[found - 1] + 1);
+    return found;
+}
+
+static void judge_what_is_left(const struct spool *spool, size_t found, size_t lost) {
+    struct spool_figures figures;
+    spool_figures(spool, &figures);
+    assert_int_equal(figures.damaged_records, lost);
+    assert_int_equal(figures.undrained, 0);
+    assert_int_equal(figures.oldest_undrained_ms, 0);
+    assert_int_equal(spool_last(spool), found);
+}
+
+static struct spool *adopt_whole(struct scene *scene) {
+    struct spool **adopted;
+    struct string why = {0};
+    damage_file(scene, &(struct damage){0}, whole_file(scene, 0));
+    scene->house.options.keep_ms = 0;
+    assert_int_equal(spool_adopt(scene->house.loop, &scene->house.options, &adopted, &why), 1);
+    struct spool *spool = adopted[0];
+    free(adopted);
+    string_finish(&why);
+    return spool;
+}
+
+static void test_records_spoilt_at_the_end_are_not_waited_for(void **state) {
+    struct scene *scene = *state;
+    size_t count = scene->record_count;
+    struct spool *spool = adopt_whole(scene);
+    spoil_record(scene, count - 2);
+    spoil_record(scene, count - 1);
+    assert_int_equal(drain_again_from_the_start(scene, spool), count - 2);
+    judge_what_is_left(spool, count - 2, 2);
+    assert_true(spool_is_done(spool));
+    spool_destroy(spool);
+}
+
+static void test_the_records_of_a_last_file_that_is_gone_are_not_waited_for(void **state) {
+    struct scene *scene = *state;
+    size_t count = scene->record_count, lost = 0;
+    size_t file = scene->places[count - 1].file;
+    for (size_t i = 0; i < count; i++)
+        lost += scene->places[i].file == file;
+    struct spool *spool = adopt_whole(scene);
+    remove_file(scene, file);
+    assert_int_equal(drain_again_from_the_start(scene, spool), count - lost);
+    judge_what_is_left(spool, count - lost, lost);
+    assert_true(spool_is_done(spool));
+    spool_destroy(spool);
+}
+
+/* What is put behind them is read all the same. */
+static void test_records_lost_at_the_end_of_what_is_written_hold_up_no_others(void **state) {
+    struct scene *scene = *state;
+    struct spool_house *house = &scene->house;
+    spool_house_use(house, disk_sim_create());
+    assert_true(spool_house_start(house));
+    forget_paths(scene);
+    for (int i = 0; i < 5; i++)
+        put_and_look(scene);
+    spool_drained(house->spool, 5);
+    spoil_record(scene, 3);
+    spoil_record(scene, 4);
+    assert_int_equal(drain_again_from_the_start(scene, house->spool), 3);
+    judge_what_is_left(house->spool, 3, 2);
+    struct record record;
+    for (uint64_t number = 6; number < 9; number++) {
+        spool_house_put(house, 1);
+        spool_house_settle(house);
+        assert_int_equal(spool_read(house->spool, number == 6 ? 3 : number - 1, &record, 1, 1), 1);
+        assert_int_equal(record.sequence, number);
+        spool_drained(house->spool, number);
+    }
+    spool_house_end(house);
+}
+
 /* ---------------------------------------------------------------- the checkpoint */
 
 /* Of the files that there are, the first with this in its name; path_count: none. */
@@ -417,6 +516,9 @@ int main(void) {
         PROMISE(test_a_lost_sector_costs_only_the_records_in_it),
         PROMISE(test_a_lost_file_costs_only_what_was_in_it),
         PROMISE(test_what_is_no_file_of_ours_is_in_nobodys_way),
+        PROMISE(test_records_spoilt_at_the_end_are_not_waited_for),
+        PROMISE(test_the_records_of_a_last_file_that_is_gone_are_not_waited_for),
+        PROMISE(test_records_lost_at_the_end_of_what_is_written_hold_up_no_others),
         cmocka_unit_test_setup_teardown(test_a_damaged_checkpoint_makes_no_record_missing,
                                         set_up_partly_removed, tear_down),
         DRAINED(test_the_scene_is_whole),
