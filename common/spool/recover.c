@@ -287,10 +287,11 @@ static void judge_the_end(struct work *work) {
     if (newest && recovery->checkpoint.last > recovery->checkpoint.removed &&
         !is_there(work, newest))
         log_error("spool segment missing folder=%s segment=%" PRIu64, recovery->folder, newest);
+    /* Nothing is lost with it: it was never synced, or is left of an earlier use of the file. */
     for (size_t i = 0; i < work->doubt_count; i++)
-        if (work->doubts[i].span.at >= SEGMENT_HEADER)
-            log_info("spool tail cut folder=%s segment=%" PRIu64 " offset=%" PRId64
-                     " bytes=%" PRId64,
+        if (work->doubts[i].segment->records)
+            log_info("spool ends before unsynced bytes folder=%s segment=%" PRIu64
+                     " offset=%" PRId64 " bytes=%" PRId64,
                      recovery->folder, work->doubts[i].segment->number, work->doubts[i].span.at,
                      work->doubts[i].span.bytes);
 }

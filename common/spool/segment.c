@@ -102,7 +102,11 @@ bool segment_name_parse(const char *name, uint64_t *number) {
     if (!text_starts(text, "segment-"))
         return false;
     size_t prefix = strlen("segment-");
-    return text_to_uint(text_slice(name + prefix, text.size - prefix), UINT64_MAX, number);
+    char ours[64];
+    if (!text_to_uint(text_slice(name + prefix, text.size - prefix), UINT64_MAX, number))
+        return false;
+    segment_name(*number, ours, sizeof ours); /* nobody else's "segment-1" */
+    return text_is(text, ours);
 }
 
 /* ---------------------------------------------------------------- what is known of it */

@@ -336,13 +336,31 @@ static void test_a_lost_file_costs_only_what_was_in_it(void **state) {
     }
 }
 
+static void put_beside_the_first_file(struct scene *scene, const char *name) {
+    struct string path = {0};
+    const char *first = scene->paths[0];
+    string_addf(&path, "%.*s/%s", (int)(strrchr(first, '/') - first), first, name);
+    disk_sim_put(scene->whole, path.data, text_of("not ours"));
+    string_finish(&path);
+}
+
 static void test_what_is_no_file_of_ours_is_in_nobodys_way(void **state) {
+    static const char *const names[] = {"notes",
+                                        "segment-",
+                                        "segment-1",
+                                        "segment-00000000001",
+                                        "segment-0000000001~",
+                                        "segment--000000001"};
     struct scene *scene = *state;
     struct damage none = {0};
+    bool read[SPOOL_HOUSE_PUTS];
     const struct disk *disk = disk_sim_disk(scene->whole);
     disk_sim_put(scene->whole, "/spool/README", text_of("not a spool"));
     assert_int_equal(disk->make_folder(disk->arg, "/spool/lost+found"), 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        put_beside_the_first_file(scene, names[i]);
     damage_file(scene, &none, whole_file(scene, 0));
+    assert_int_equal(adopt_and_read(scene, read), 0);
 }
 
 /* ---------------------------------------------------------------- after it was found whole */

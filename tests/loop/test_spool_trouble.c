@@ -9,7 +9,7 @@
 #include "base/memory.h"
 
 /* Again writable at most so long after the cause has gone. */
-enum { RECOVERY_MS = 2000, WHILE_MS = 150, FAULTS_MOST = 1000, RECORDS = 12 };
+enum { RECOVERY_MS = 2000, WHILE_MS = 150, FAULTS_MOST = 1000, RECORDS = 12, LOCK_TRIES = 5 };
 
 static int set_up(void **state) {
     struct spool_house *house = calloc(1, sizeof *house);
@@ -412,6 +412,19 @@ static void test_one_error_while_one_is_made_leaves_nothing_behind(void **state)
     }
 }
 
+/* It finds the folder before its lock is taken, and takes it for left: that one is its own then. */
+static void test_a_new_one_that_another_serve_has_locked_first_is_left_to_it(void **state) {
+    struct spool_house *house = *state;
+    spool_house_use(house, disk_sim_create());
+    disk_sim_fail(house->sim, DISK_SIM_LOCK, EWOULDBLOCK, LOCK_TRIES);
+    assert_true(spool_house_start(house));
+    assert_int_equal(spools_on(house), 2);
+    assert_int_equal(outcome_of_one_put(house), SPOOL_SYNCED);
+    spool_house_use(house, disk_sim_create());
+    disk_sim_fail(house->sim, DISK_SIM_LOCK, EWOULDBLOCK, -1);
+    assert_false(spool_house_start(house));
+}
+
 /* A start that was killed before anything was put, again and again, while Redis is away. */
 static void test_what_was_left_and_holds_nothing_is_removed_at_once(void **state) {
     struct spool_house *house = *state;
@@ -448,6 +461,7 @@ int main(void) {
         PROMISE(test_a_spool_that_somebody_holds_is_left_alone),
         PROMISE(test_a_disk_that_takes_nothing_lets_none_be_made_and_none_is_left),
         PROMISE(test_one_error_while_one_is_made_leaves_nothing_behind),
+        PROMISE(test_a_new_one_that_another_serve_has_locked_first_is_left_to_it),
         PROMISE(test_what_was_left_and_holds_nothing_is_removed_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
