@@ -1,5 +1,6 @@
 #include "base/config_files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -48,11 +49,27 @@ static bool is_parent_open_to_us(const char *folder) {
     return open_to_us;
 }
 
+static bool holds_something(const char *path) {
+    DIR *folder = opendir(path);
+    int names = 0;
+    if (!folder)
+        return false;
+    while (names <= 2 && readdir(folder)) /* "." and ".." are always there */
+        names++;
+    closedir(folder);
+    return names > 2;
+}
+
 bool config_files_writable(const char *folder, struct string *why) {
     if (is_folder_open_to_us(folder))
         return true;
-    if (errno != ENOENT)
-        string_addf(why, "cannot write into the folder %s: %s", folder, strerror(errno));
+    /* It was written before: no mistake of whoever named it, but a disk that Linux has made
+     * read-only because it failed. */
+    int error = errno;
+    if (error == EROFS && holds_something(folder))
+        return true;
+    if (error != ENOENT)
+        string_addf(why, "cannot write into the folder %s: %s", folder, strerror(error));
     else if (!is_parent_open_to_us(folder))
         string_addf(why, "cannot make the folder %s: %s", folder, strerror(errno));
     return why->size == 0;

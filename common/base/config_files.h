@@ -4,7 +4,8 @@
 
 /* Could it be read? False with a sentence; what is in it is not looked at. */
 bool config_files_readable(const char *path, struct string *why);
-/* Could something be made in this folder, or the folder itself where it is not there? */
+/* Could something be made in this folder, or the folder itself where it is not there? Or was
+ * something, before its disk became read-only? */
 bool config_files_writable(const char *folder, struct string *why);
 
 /* Reads the secrets that the draft's command uses; a file that cannot be read is a problem

@@ -133,7 +133,7 @@ class Serve(Process):
     def __init__(self, house):
         # Under a wrapper the program itself is started: valgrind does not follow an exec.
         program = [RELAY_SERVE] if WRAP else [RELAY, "serve"]
-        super().__init__("serve", [*WRAP, *program, "--config", house.config_file])
+        super().__init__("serve", [*house.serve_wrap, *WRAP, *program, "--config", house.config_file])
         self.urls = []
 
     def ready(self, listeners):
@@ -200,6 +200,7 @@ class House:
         self.redis = Redis(self.folder, "everysec" if durability == "spool" else "always")
         self.ledger = Ledger(self.redis.client)
         self.serve = self.forward = None
+        self.serve_wrap = []  # a command that goes before serve's own
         self._senders = []
 
     # What is in the house.
