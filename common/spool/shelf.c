@@ -211,6 +211,8 @@ bool shelf_retire(struct shelf *shelf, uint64_t number, int64_t bytes, bool agai
     free(path);
     if (!good)
         return false;
+    if (disk->sync_folder(disk->arg, shelf->folder) < 0)
+        return failed(why, "sync", shelf->folder); /* it is asked again, and wins the room then */
     shelf->room += bytes;
-    return disk->sync_folder(disk->arg, shelf->folder) == 0 || failed(why, "sync", shelf->folder);
+    return true;
 }

@@ -234,6 +234,24 @@ static void test_one_full_moment_anywhere_loses_nothing(void **state) {
     fail_each_call_once(*state, ENOSPC);
 }
 
+/* The removal was done, and only its sync failed: the room is won once, not at each try. */
+static void test_a_folder_whose_sync_fails_does_not_let_the_spool_outgrow_its_size(void **state) {
+    struct spool_house *house = *state;
+    spool_house_end(house);
+    house->options.max_bytes = (int64_t)6 * 4096;
+    assert_true(spool_house_start(house));
+    for (int round = 0; round < 12; round++) {
+        spool_house_put(house, 20);
+        spool_house_settle(house);
+        disk_sim_fail(house->sim, DISK_SIM_SYNC_FOLDER, EIO, 3);
+        spool_house_drain(house);
+        spool_house_wait(house, out_of_trouble);
+    }
+    put_until_trouble(house);
+    assert_in_range(disk_sim_used(house->sim), 0, house->options.max_bytes + 2 * 4096);
+    check_after_power_cut(house);
+}
+
 /* ---------------------------------------------------------------- slow */
 
 static void test_while_a_sync_hangs_nothing_is_said_and_the_loop_runs(void **state) {
@@ -452,6 +470,7 @@ int main(void) {
         PROMISE(test_a_sync_that_failed_once_is_not_believed_later),
         PROMISE(test_one_io_error_anywhere_loses_nothing),
         PROMISE(test_one_full_moment_anywhere_loses_nothing),
+        PROMISE(test_a_folder_whose_sync_fails_does_not_let_the_spool_outgrow_its_size),
         PROMISE(test_while_a_sync_hangs_nothing_is_said_and_the_loop_runs),
         PROMISE(test_who_ends_in_a_sync_that_hangs_hears_no_yes_before_it_is_true),
         PROMISE(test_what_cannot_be_read_is_no_empty_spool),
