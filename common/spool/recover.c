@@ -24,6 +24,7 @@ struct work {
     struct doubt *doubts;
     size_t doubt_count;
     bool newest_checkpoint; /* it is known to be: what it does not call removed was not */
+    bool nothing_known;     /* neither checkpoint nor first header: whatever is found first, is */
     uint64_t last;          /* everything up to here was found, or is known to be lost */
 };
 
@@ -105,9 +106,16 @@ static void confirm(struct work *work, uint64_t up_to) {
     work->doubt_count = 0;
 }
 
+static void start_behind(struct work *work, uint64_t sequence) {
+    work->last = sequence;
+    work->nothing_known = false;
+}
+
 /* Everything up to here was synced once. What was not found is lost. */
 static void expect(struct work *work, uint64_t up_to, const char *who) {
     struct recovery *recovery = work->recovery;
+    if (work->nothing_known)
+        start_behind(work, up_to);
     if (up_to <= work->last)
         return;
     if (recovery->survey && !work->doubt_count)
@@ -124,6 +132,8 @@ static void expect(struct work *work, uint64_t up_to, const char *who) {
 
 static void found_record(struct work *work, struct segment *segment, const struct record *record) {
     struct recovery *recovery = work->recovery;
+    if (work->nothing_known)
+        start_behind(work, record->sequence - 1);
     if (work->doubt_count) {
         recovery->damaged_records += (int64_t)(record->sequence - work->last - 1);
         confirm(work, record->sequence - 1);
@@ -266,6 +276,8 @@ static void start(struct work *work) {
             first = &work->files.all[i];
     }
     work->last = recovery->checkpoint.removed;
+    work->nothing_known =
+        recovery->checkpoint.generation == 0 && first && first->begun != SEGMENT_BEGUN;
     if (first && first->begun == SEGMENT_BEGUN && (first->header.after < work->last || !all_known))
         work->last = first->header.after;
 }

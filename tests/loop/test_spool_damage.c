@@ -485,11 +485,11 @@ static int set_up_partly_removed(void **state) {
     struct spool_house *house = &scene->house;
     spool_house_open(house);
     assert_true(spool_house_start(house));
-    while (!the_first_segment_is_gone(scene)) {
+    do {
         spool_house_put(house, 5);
         spool_house_settle(house);
         spool_house_drain(house);
-    }
+    } while (!the_first_segment_is_gone(scene));
     spool_house_put(house, 5);
     spool_house_settle(house);
     scene->whole = disk_sim_copy(house->sim);
@@ -524,6 +524,28 @@ static void test_a_damaged_checkpoint_makes_no_record_missing(void **state) {
     free(copy);
 }
 
+static void spoil_file(struct scene *scene, const char *word, size_t size) {
+    size_t file = file_named(scene, word);
+    struct text content = disk_sim_content(scene->whole, scene->paths[file]);
+    char *copy = memory_copy(content.data, content.size);
+    memset(copy, 0xa5, size < content.size ? size : content.size);
+    disk_sim_put(scene->whole, scene->paths[file], text_slice(copy, content.size));
+    free(copy);
+}
+
+static void test_without_a_checkpoint_and_a_first_header_nobody_knows_of_more(void **state) {
+    struct scene *scene = *state;
+    bool read[SPOOL_HOUSE_PUTS] = {false};
+    spoil_file(scene, "/checkpoint", SIZE_MAX);
+    spoil_file(scene, "/segment-", SEGMENT_HEADER);
+    damage_file(scene, &(struct damage){0}, whole_file(scene, 0));
+    silence(scene);
+    int64_t reported = adopt_and_read(scene, read);
+    end_silence(scene);
+    assert_int_equal(reported, SEGMENT_HEADER);
+    assert_true(read[scene->house.sent_count - 1]);
+}
+
 int main(void) {
 #define PROMISE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 #define DRAINED(test) cmocka_unit_test_setup_teardown(test, set_up_drained, tear_down)
@@ -539,6 +561,9 @@ int main(void) {
         PROMISE(test_records_lost_at_the_end_of_what_is_written_hold_up_no_others),
         cmocka_unit_test_setup_teardown(test_a_damaged_checkpoint_makes_no_record_missing,
                                         set_up_partly_removed, tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_without_a_checkpoint_and_a_first_header_nobody_knows_of_more,
+            set_up_partly_removed, tear_down),
         DRAINED(test_the_scene_is_whole),
         DRAINED(test_a_flipped_byte_in_a_header_costs_nothing_that_was_drained),
         DRAINED(test_a_lost_sector_costs_only_the_records_in_it),
