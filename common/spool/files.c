@@ -73,6 +73,16 @@ static bool look_at_header(struct files *files, struct file *file) {
     return true;
 }
 
+bool files_is_changed(struct files *files, const struct file *file) {
+    struct string why = {0};
+    struct files look = *files;
+    struct file now = *file;
+    look.why = &why;
+    bool known = look_at_header(&look, &now);
+    string_finish(&why);
+    return known && (now.gone || now.begun != file->begun);
+}
+
 bool files_list(struct files *files) {
     if (files->disk->list(files->disk->arg, files->folder, on_name, files) < 0) {
         string_addf(files->why, "cannot list %s: %s", files->folder, strerror(errno));

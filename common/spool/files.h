@@ -27,6 +27,8 @@ void files_finish(struct files *);
 
 /* -1: it is gone, or there is a sentence. */
 int files_open(struct files *, struct file *);
+/* Whether its writer has begun it, or taken it away, since it was listed. */
+bool files_is_changed(struct files *, const struct file *);
 /* How long it is, by what can be read of it. -1 with errno. */
 int64_t files_size(const struct files *, const struct file *, int opened);
 /* False, with a sentence about this file. */

@@ -21,6 +21,8 @@ struct doubt {
 struct work {
     struct recovery *recovery;
     struct files files;
+    const struct file *file; /* that is read, or was read last; NULL: none yet */
+    int64_t again_at;        /* in it: from here on it was read a second time */
     struct doubt *doubts;
     size_t doubt_count;
     bool newest_checkpoint; /* it is known to be: what it does not call removed was not */
@@ -111,6 +113,12 @@ static void start_behind(struct work *work, uint64_t sequence) {
     work->nothing_known = false;
 }
 
+/* In a survey: what was read last is used again for something else, because its writer knows that
+ * nobody needs what was in it. */
+static bool is_used_again(struct work *work) {
+    return work->recovery->survey && work->file && files_is_changed(&work->files, work->file);
+}
+
 /* Everything up to here was synced once. What was not found is lost. */
 static void expect(struct work *work, uint64_t up_to, const char *who) {
     struct recovery *recovery = work->recovery;
@@ -118,6 +126,11 @@ static void expect(struct work *work, uint64_t up_to, const char *who) {
         start_behind(work, up_to);
     if (up_to <= work->last)
         return;
+    if (is_used_again(work)) {
+        work->doubt_count = 0;
+        work->last = up_to;
+        return;
+    }
     if (recovery->survey && !work->doubt_count)
         note(work, NULL, (struct segment_span){0}, work->last + 1, up_to);
     confirm(work, up_to);
@@ -134,6 +147,8 @@ static void found_record(struct work *work, struct segment *segment, const struc
     struct recovery *recovery = work->recovery;
     if (work->nothing_known)
         start_behind(work, record->sequence - 1);
+    if (work->doubt_count && is_used_again(work))
+        work->doubt_count = 0;
     if (work->doubt_count) {
         recovery->damaged_records += (int64_t)(record->sequence - work->last - 1);
         confirm(work, record->sequence - 1);
@@ -152,6 +167,22 @@ static const struct file *successor(const struct work *work, size_t i) {
         if (!work->files.all[i].gone && work->files.all[i].begun == SEGMENT_BEGUN)
             return &work->files.all[i];
     return NULL;
+}
+
+/* Of a file that is being written, the end may be read before it was there, and then, further
+ * behind, a record that came meanwhile. Before that one all was written: a second look at what is
+ * in doubt sees it. */
+static bool looks_again(struct work *work, struct segment *segment, struct segment_walk *walk) {
+    for (size_t i = 0; work->recovery->survey && i < work->doubt_count; i++) {
+        int64_t at = work->doubts[i].span.at;
+        if (work->doubts[i].segment != segment || at <= work->again_at)
+            continue;
+        work->again_at = at;
+        work->doubt_count = i;
+        segment_walk_again(walk, at);
+        return true;
+    }
+    return false;
 }
 
 /* From record to record, up to `up_to`, which the next segment says is the last. */
@@ -174,6 +205,8 @@ static bool walk(struct work *work, struct segment *segment, struct segment_walk
                 break;
             if (record.sequence > up_to)
                 return true;
+            if (looks_again(work, segment, walk))
+                break;
             found_record(work, segment, &record);
             segment->used = walk->at;
             break;
@@ -204,6 +237,8 @@ static bool read_segment(struct work *work, const struct file *file, struct segm
     const struct disk *disk = recovery->disk;
     struct file copy = *file;
     int opened = files_open(&work->files, &copy);
+    work->file = file;
+    work->again_at = 0;
     if (opened < 0) {
         if (copy.gone && up_to != UINT64_MAX)
             work->last = up_to; /* its writer knows that nobody needs it */
@@ -250,6 +285,9 @@ static bool take_segment(struct work *work, size_t i) {
     const struct file *next = successor(work, i);
     struct recovery *recovery = work->recovery;
     uint64_t up_to = next ? next->header.after : UINT64_MAX;
+    /* Begun since then: what is in it came after all that is looked at. */
+    if (recovery->survey && file->begun != SEGMENT_BEGUN && files_is_changed(&work->files, file))
+        return true;
     if (file->begun == SEGMENT_BEGUN)
         expect(work, file->header.after, "the next segment");
     if (file->begun == SEGMENT_BEGUN && work->last >= file->header.after)
@@ -319,8 +357,22 @@ static void drop_empty(struct recovery *recovery) {
     }
 }
 
-static bool take_all(struct work *work) {
+/* In a survey the checkpoint may tell of more than was there when the files were listed. What it
+ * told before has to be in them, but for what it tells afterwards to be removed. */
+static bool list(struct work *work) {
+    struct recovery *recovery = work->recovery;
+    struct checkpoint before;
+    if (recovery->survey)
+        checkpoint_read(recovery->disk, recovery->folder, recovery->spool, &before);
     if (!files_list(&work->files) || !read_checkpoint(work))
+        return false;
+    if (recovery->survey)
+        recovery->checkpoint.last = before.last;
+    return true;
+}
+
+static bool take_all(struct work *work) {
+    if (!list(work))
         return false;
     start(work);
     for (size_t i = 0; i < work->files.count; i++)

@@ -14,7 +14,7 @@ struct recovery {
     const struct disk *disk;
     const char *folder;
     uint64_t spool;
-    bool survey; /* also what was drained; quietly, copying nothing; files may vanish meanwhile */
+    bool survey; /* also what was drained; quietly, copying nothing; while it may be written */
 
     /* What was found. */
     struct checkpoint checkpoint; /* zeros where there was none */

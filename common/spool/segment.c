@@ -165,6 +165,11 @@ void segment_walk_start(struct segment_walk *walk, const struct disk *disk, int 
     *walk = (struct segment_walk){.disk = disk, .file = file, .key = key, .at = at, .end = end};
 }
 
+void segment_walk_again(struct segment_walk *walk, int64_t at) {
+    walk->at = at;
+    walk->held = 0;
+}
+
 void segment_walk_finish(struct segment_walk *walk) {
     free(walk->window);
     *walk = (struct segment_walk){0};

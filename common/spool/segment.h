@@ -92,4 +92,5 @@ void segment_walk_start(struct segment_walk *, const struct disk *, int file, ui
                         int64_t at, int64_t end);
 /* The record's texts live until the next step. */
 enum segment_step segment_walk_next(struct segment_walk *, struct record *, struct segment_span *);
-void segment_walk_finish(struct segment_walk *); /* the file is the caller's */
+void segment_walk_again(struct segment_walk *, int64_t at); /* from here on, out of the file */
+void segment_walk_finish(struct segment_walk *);            /* the file is the caller's */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "spool/segment.h"
+#include "spool/recover.h"
 
 enum { RECORDS = 20, BODY_AT = 90 };
 
@@ -324,6 +324,110 @@ static void test_a_checkpoint_that_is_damaged_or_missing_is_told(void **state) {
     spool_survey_free(survey, 1);
 }
 
+/* ---------------------------------------------------------------- while it is written */
+
+/* A disk below a survey, that lets its spool write, drain, remove and use files again just before
+ * the survey's nth call. */
+struct busy_disk {
+    struct disk disk;
+    const struct disk *below;
+    struct spool_house *house;
+    int calls, nth;
+    size_t puts;
+};
+
+static const struct disk *next_call(void *arg) {
+    struct busy_disk *busy = arg;
+    if (++busy->calls != busy->nth)
+        return busy->below;
+    spool_house_put(busy->house, busy->puts);
+    spool_house_settle(busy->house);
+    spool_house_drain(busy->house);
+    spool_house_put(busy->house, 1); /* settled when what was drained has been removed */
+    spool_house_settle(busy->house);
+    return busy->below;
+}
+
+static int on_open(void *arg, const char *path, int flags) {
+    const struct disk *disk = next_call(arg);
+    return disk->open(disk->arg, path, flags);
+}
+
+static ssize_t on_read(void *arg, int file, void *data, size_t size, int64_t at) {
+    const struct disk *disk = next_call(arg);
+    return disk->read(disk->arg, file, data, size, at);
+}
+
+static int on_list(void *arg, const char *path, disk_name_fn *each, void *each_arg) {
+    const struct disk *disk = next_call(arg);
+    return disk->list(disk->arg, path, each, each_arg);
+}
+
+static int on_close(void *arg, int file) {
+    const struct disk *disk = ((struct busy_disk *)arg)->below;
+    return disk->close(disk->arg, file);
+}
+
+/* Whether the survey had so many calls. */
+static bool survey_with_work_before(struct spool_house *house, int nth, size_t puts) {
+    struct string why = {0}, folder = {0};
+    struct busy_disk busy = {
+        .disk =
+            {.arg = &busy, .open = on_open, .read = on_read, .list = on_list, .close = on_close},
+        .below = disk_sim_disk(house->sim),
+        .house = house,
+        .nth = nth,
+        .puts = puts,
+    };
+    string_addf(&folder, "/spool/%s", spool_id(house->spool));
+    struct recovery recovery = {
+        .disk = &busy.disk,
+        .folder = folder.data,
+        .spool = strtoull(spool_id(house->spool), NULL, 16),
+        .survey = true,
+    };
+    assert_true(recover(&recovery, &why));
+    if (recovery.damage_count)
+        print_error("before call %d: %s at %lld, %lld bytes, records %llu to %llu\n", nth,
+                    recovery.damage[0].file, (long long)recovery.damage[0].at,
+                    (long long)recovery.damage[0].bytes,
+                    (unsigned long long)recovery.damage[0].first,
+                    (unsigned long long)recovery.damage[0].last);
+    assert_int_equal(recovery.damage_count, 0);
+    assert_int_equal(recovery.damaged_records + recovery.damaged_bytes, 0);
+    assert_false(recovery.checkpoint_damaged);
+    recovery_finish(&recovery);
+    string_finish(&folder);
+    string_finish(&why);
+    return busy.calls >= nth;
+}
+
+static void survey_at_each_moment(struct spool_house *house, size_t before, size_t meanwhile) {
+    house->options.directory = "/spool";
+    house->options.keep_ms = 0;
+    bool worked = true;
+    for (int nth = 1; worked; nth++) {
+        spool_house_use(house, disk_sim_create());
+        assert_true(spool_house_start(house));
+        spool_house_put(house, before);
+        spool_house_settle(house);
+        worked = survey_with_work_before(house, nth, meanwhile);
+    }
+}
+
+static void test_files_that_are_begun_removed_and_used_again_are_not_called_damaged(void **state) {
+    struct scene *scene = *state;
+    for (size_t meanwhile = 1; meanwhile < 60; meanwhile += 13)
+        survey_at_each_moment(&scene->house, 20, meanwhile);
+}
+
+static void test_a_file_that_grows_is_not_called_damaged(void **state) {
+    struct scene *scene = *state;
+    scene->house.options.segment_bytes = 1 << 20;
+    scene->house.options.max_bytes = 16 << 20;
+    survey_at_each_moment(&scene->house, 100, 400);
+}
+
 int main(void) {
 #define PROMISE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -338,6 +442,8 @@ int main(void) {
         PROMISE(test_a_missing_file_is_told_by_the_records_that_were_in_it),
         PROMISE(test_a_file_cut_short_is_told_with_what_is_missing),
         PROMISE(test_a_checkpoint_that_is_damaged_or_missing_is_told),
+        PROMISE(test_files_that_are_begun_removed_and_used_again_are_not_called_damaged),
+        PROMISE(test_a_file_that_grows_is_not_called_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
