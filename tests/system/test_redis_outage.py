@@ -100,6 +100,18 @@ class RedisOutage(UnderLoad, Story):
         self.assertEqual(serve.admin.get("/readyz").json(), {"status": "ready"})
 
 
+    def test_what_redis_says_is_no_2xx_where_it_is_not_the_scripts_own_word(self):
+        # A command renamed by somebody's policy: what is asked is answered, and nothing is stored.
+        self.house.redis.more = ["--rename-command", "EVALSHA", "NOBODY", "--rename-command", "MGET", "EVALSHA"]
+        self.house.redis.start()
+        serve = self.house.start_serve()
+        serve.wait("redis_connected", {}, 1)
+        answer = self.house.post(b'{"event":"ping","event_id":"evt_1"}')
+        self.assertEqual((answer.status, answer.json()), (503, {"status": "unavailable"}))
+        self.assertEqual(serve.deliveries("unavailable"), 1)
+        self.assertEqual(self.house.redis("EXISTS", "kula:events"), 0)
+
+
 class RedisOutageWithASpool(UnderLoad, Story):
     """Where a 2xx waits for the spool, Kula does not notice."""
 
