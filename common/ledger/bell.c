@@ -9,8 +9,7 @@
 
 enum {
     BLOCK_MS = 60000,
-    /* Longer than Redis may block, so that only a connection that hangs runs into it. */
-    DEADLINE_MS = BLOCK_MS + 5000,
+    DEADLINE_MS = BLOCK_MS + 10000, /* later than a Redis that hangs is noticed */
     AFTER_REFUSAL_MS = 1000,
 };
 
@@ -52,7 +51,7 @@ void bell_arm(struct bell *bell, struct text after) {
     if (bell->armed)
         return;
     bell->armed = true;
-    struct command command = {0};
+    struct command command = {.block_ms = BLOCK_MS};
     command_text_of(&command, "XREAD");
     command_text_of(&command, "COUNT");
     command_number(&command, 1);
