@@ -40,11 +40,12 @@ struct bell *bell_create(struct loop *loop, const struct config *config, loop_fn
 
 static void on_read(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct bell *bell = arg;
-    (void)reply;
-    if (outcome == REDIS_REFUSED)
-        loop_timer_set(bell->refused, AFTER_REFUSAL_MS);
-    else
+    if (outcome != REDIS_REFUSED) {
         ring(bell);
+        return;
+    }
+    ledger_refused(bell->ledger, "bell", reply->text);
+    loop_timer_set(bell->refused, AFTER_REFUSAL_MS);
 }
 
 void bell_arm(struct bell *bell, struct text after) {

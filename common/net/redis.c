@@ -75,6 +75,7 @@ enum redis_state { STATE_AWAY, STATE_CONNECTING, STATE_GREETING, STATE_CONNECTED
 struct redis {
     struct loop *loop;
     void (*on_state)(void *arg, bool connected);
+    void (*on_refusal)(void *arg, struct text words);
     void *arg;
     struct redis_address address;
     struct redis_link *link;
@@ -366,6 +367,8 @@ static void on_refused(struct redis *redis, struct call *call, struct redis_valu
         call->nothing_ran = true;
         if (refusal == REDIS_REFUSAL_REST)
             rest(call);
+        if (refusal == REDIS_REFUSAL_REST && redis->on_refusal)
+            redis->on_refusal(redis->arg, words);
     }
     bool reconnect = refusal == REDIS_REFUSAL_RECONNECT || refusal == REDIS_REFUSAL_NO_SCRIPT;
     /* A call that stays is still the first of the sent: with the others it goes to the front. */
@@ -438,8 +441,11 @@ struct redis *redis_create(struct loop *loop, const struct redis_options *option
         return NULL;
     }
     struct redis *redis = memory_new(sizeof *redis);
-    *redis = (struct redis){
-        .loop = loop, .address = address, .on_state = options->on_state, .arg = options->arg};
+    *redis = (struct redis){.loop = loop,
+                            .address = address,
+                            .on_state = options->on_state,
+                            .on_refusal = options->on_refusal,
+                            .arg = options->arg};
     for (size_t i = 0; i < CALL_PLACES; i++)
         TAILQ_INIT(&redis->calls[i]);
     redis->greeting = redis_greeting_create(options, address.database);

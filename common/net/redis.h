@@ -67,6 +67,8 @@ struct redis_options {
     const char *name;                    /* CLIENT SETNAME */
     struct redis_script *const *scripts; /* NULL-terminated, or NULL */
     void (*on_state)(void *arg, bool connected); /* NULL, or told at each change */
+    /* NULL, or told why a call has to wait though Redis is there. */
+    void (*on_refusal)(void *arg, struct text words);
     void *arg;
 };
 

@@ -46,12 +46,12 @@ static void say(const struct impostor *impostor, struct text bytes) {
     assert_int_equal(send(impostor->peer, bytes.data, bytes.size, MSG_NOSIGNAL), bytes.size);
 }
 
-/* What is asked is known beforehand, so it need not be read: CLIENT SETNAME, PING, each script. */
+/* What is asked is known beforehand, so it need not be read: CLIENT SETNAME, ECHO, each script. */
 static void greet(struct impostor *impostor) {
     struct string replies = {0};
     impostor->peer = accept(impostor->door, NULL, NULL);
     assert_true(impostor->peer >= 0);
-    string_add_of(&replies, "+OK\r\n+PONG\r\n");
+    string_add_of(&replies, "+OK\r\n$5\r\nhello\r\n");
     for (struct redis_script *const *script = scripts_all; *script; script++)
         string_addf(&replies, "$40\r\n%s\r\n", (*script)->sha1);
     say(impostor, string_text(&replies));
@@ -106,7 +106,6 @@ static int tear_down(void **state) {
 }
 
 static const struct ledger_item item = {
-    .sequence = 1,
     .event = {.id = {"evt_1", 5}, .type = {"ping", 4}, .endpoint = {"kula", 4}},
     .window_ms = 60000};
 
@@ -138,11 +137,13 @@ static void on_batched(void *arg, const struct ledger_batched *batched) {
 }
 
 static const struct ledger_batched *append_batch(struct scene *scene, const char *reply) {
-    ledger_append_batch(
-        scene->ledger,
-        &(struct ledger_batch){
-            .spool = "0123456789abcdef", .items = &item, .count = 1, .deadline_ms = DEADLINE_MS},
-        on_batched, scene);
+    ledger_append_batch(scene->ledger,
+                        &(struct ledger_batch){.spool = "0123456789abcdef",
+                                               .last = 1,
+                                               .items = &item,
+                                               .count = 1,
+                                               .deadline_ms = DEADLINE_MS},
+                        on_batched, scene);
     await(scene, reply);
     return &scene->batched;
 }
@@ -199,11 +200,13 @@ static void test_nothing_else_says_that_a_batch_is_stored(void **state) {
 static void test_a_batch_of_which_one_event_is_not_spoken_of_is_not_stored(void **state) {
     struct scene *scene = *state;
     const struct ledger_item two[] = {item, item};
-    ledger_append_batch(
-        scene->ledger,
-        &(struct ledger_batch){
-            .spool = "0123456789abcdef", .items = two, .count = 2, .deadline_ms = DEADLINE_MS},
-        on_batched, scene);
+    ledger_append_batch(scene->ledger,
+                        &(struct ledger_batch){.spool = "0123456789abcdef",
+                                               .last = 2,
+                                               .items = two,
+                                               .count = 2,
+                                               .deadline_ms = DEADLINE_MS},
+                        on_batched, scene);
     await(scene, stored_reply);
     assert_int_equal(scene->batched.outcome, LEDGER_REFUSED);
 }

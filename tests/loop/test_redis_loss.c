@@ -321,7 +321,7 @@ static void test_what_is_no_redis_is_told_and_left(void **state) {
     } cases[] = {
         {"HTTP/1.1 400 Bad Request\r\n", "does not speak Redis' protocol"},
         {"+OK\r\n*2000000\r\n", "does not speak Redis' protocol"},
-        {"+OK\r\n+PONG\r\n:1\r\n", "sends what nobody asked for"},
+        {"+OK\r\n$5\r\nhello\r\n:1\r\n", "sends what nobody asked for"},
         {"-ERR unknown command 'AUTH', with args beginning with: 'sesame'\r\n",
          "refuses AUTH: unknown command"},
         {"-LOADING Redis is loading the dataset in memory\r\n", "refuses AUTH: LOADING"},
