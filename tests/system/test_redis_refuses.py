@@ -22,25 +22,18 @@ class Refused(Story):
         first, _ = self.house.post_event()
         self.crm.wait_delivered([first])
         self.house.settle()
-        until(lambda: self.blocked() == 1, "the bell is armed")
-
-    def info(self, section):
-        lines = self.house.redis("INFO", section).decode().splitlines()
-        return dict(line.split(":", 1) for line in lines if ":" in line)
-
-    def blocked(self):
-        return int(self.info("clients")["blocked_clients"])
+        self.house.redis.wait_armed()
 
     def now_s(self):
         seconds, micros = self.house.redis("TIME")
         return int(seconds) + int(micros) / 1e6
 
     def refusals(self, word):
-        counted = self.info("errorstats").get(f"errorstat_{word}", "count=0")
+        counted = self.house.redis.info("errorstats").get(f"errorstat_{word}", "count=0")
         return int(counted.removeprefix("count="))
 
     def asked(self):
-        stats = self.info("commandstats")
+        stats = self.house.redis.info("commandstats")
         return sum(int(stats[name].split(",")[0].removeprefix("calls="))
                    for name in ("cmdstat_evalsha", "cmdstat_xread") if name in stats)
 
@@ -90,7 +83,7 @@ class RedisRefuses(Refused):
 
         def save(wanted):
             redis("BGSAVE")
-            until(lambda: self.info("persistence")["rdb_last_bgsave_status"] == wanted, wanted)
+            until(lambda: self.house.redis.info("persistence")["rdb_last_bgsave_status"] == wanted, wanted)
 
         def refuse():
             redis("CONFIG", "SET", "save", "3600 1")
@@ -160,7 +153,7 @@ class RightsAreMissing(Refused):
         unheard, _ = self.house.post_event()
         self.crm.wait_delivered([unheard])
         self.rights("+xread")
-        until(lambda: self.blocked() == 1, "the bell is armed again")
+        self.house.redis.wait_armed()
         self.house.settle()
 
     def test_without_a_key_it_is_waited_for(self):
