@@ -9,8 +9,7 @@
 
 enum {
     BLOCK_MS = 60000,
-    /* Longer than Redis may block, so that only a connection that hangs runs into it. */
-    DEADLINE_MS = BLOCK_MS + 5000,
+    DEADLINE_MS = BLOCK_MS + 10000, /* later than a Redis that hangs is noticed */
     AFTER_REFUSAL_MS = 1000,
 };
 
@@ -41,18 +40,19 @@ struct bell *bell_create(struct loop *loop, const struct config *config, loop_fn
 
 static void on_read(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct bell *bell = arg;
-    (void)reply;
-    if (outcome == REDIS_REFUSED)
-        loop_timer_set(bell->refused, AFTER_REFUSAL_MS);
-    else
+    if (outcome != REDIS_REFUSED) {
         ring(bell);
+        return;
+    }
+    ledger_refused(bell->ledger, "bell", reply->text);
+    loop_timer_set(bell->refused, AFTER_REFUSAL_MS);
 }
 
 void bell_arm(struct bell *bell, struct text after) {
     if (bell->armed)
         return;
     bell->armed = true;
-    struct command command = {0};
+    struct command command = {.block_ms = BLOCK_MS};
     command_text_of(&command, "XREAD");
     command_text_of(&command, "COUNT");
     command_number(&command, 1);

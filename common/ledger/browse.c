@@ -89,7 +89,7 @@ void browse_wait(struct ledger *ledger, struct text after, size_t count, int64_t
                  browse_page_fn *fn, void *arg) {
     struct page_op *page = page_start(ledger, fn, arg);
     page->asked = count;
-    struct command command = {0};
+    struct command command = {.block_ms = wait_ms};
     command_text_of(&command, "XREAD");
     command_text_of(&command, "COUNT");
     command_number(&command, (int64_t)count);

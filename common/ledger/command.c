@@ -99,6 +99,7 @@ void command_send(struct command *command, struct redis *redis, int64_t deadline
                                     .args = args,
                                     .count = command->count,
                                     .deadline_ms = deadline_ms,
+                                    .block_ms = command->block_ms,
                                     .repeatable = repeatable},
                fn, arg);
     free(args);

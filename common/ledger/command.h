@@ -20,6 +20,7 @@ struct command {
     struct command_piece *pieces;
     size_t count, capacity, keys;
     struct string made;
+    int64_t block_ms; /* of a command that blocks, how long */
 };
 
 /* PREFIX:kind, PREFIX:kind:name, PREFIX:kind:name:id */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -14,10 +15,27 @@
  * somebody would still want drained. */
 static const int64_t SPOOL_KEPT_MS = INT64_C(30) * 86400 * 1000;
 
+enum { REFUSAL_AGAIN_MS = 60000 };
+
 static void on_state(void *arg, bool connected) {
     struct ledger *ledger = arg;
     if (ledger->on_state)
         ledger->on_state(ledger->arg, connected);
+}
+
+void ledger_refused(struct ledger *ledger, const char *what, struct text words) {
+    int64_t now_ms = clock_steady_ms();
+    bool said = ledger->refusal.size && now_ms - ledger->refusal_logged_ms < REFUSAL_AGAIN_MS;
+    if (said && text_equal(string_text(&ledger->refusal), words))
+        return;
+    log_error("redis refuses what=%s error=%.*s", what, TEXT_ARG(words));
+    ledger->refusal_logged_ms = now_ms;
+    string_clear(&ledger->refusal);
+    string_add(&ledger->refusal, words);
+}
+
+static void on_refusal(void *arg, struct text words) {
+    ledger_refused(arg, "waiting", words);
 }
 
 struct ledger *ledger_create(struct loop *loop, const struct config *config, const char *name,
@@ -36,6 +54,7 @@ struct ledger *ledger_create(struct loop *loop, const struct config *config, con
         .name = name,
         .scripts = scripts_all,
         .on_state = on_state,
+        .on_refusal = on_refusal,
         .arg = ledger,
     };
     ledger->redis = redis_create(loop, &options, why);
@@ -51,6 +70,7 @@ void ledger_destroy(struct ledger *ledger) {
     redis_destroy(ledger->redis);
     while (!LIST_EMPTY(&ledger->ops))
         op_end(LIST_FIRST(&ledger->ops));
+    string_finish(&ledger->refusal);
     free(ledger);
 }
 
@@ -187,7 +207,7 @@ static void on_appended(void *arg, enum redis_outcome outcome, const struct redi
         if (stored == LEDGER_NOT_STORED)
             log_error("%s", no_answer);
     } else if (outcome == REDIS_REFUSED) {
-        log_error("redis refused an event error=%.*s", TEXT_ARG(reply->text));
+        ledger_refused(append->op.ledger, "append", reply->text);
     }
     append->fn(append->arg, stored, redis_text(redis_item(result, 1)));
     op_end(&append->op);

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/config.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "ledger/command.h"
@@ -16,10 +15,10 @@ enum {
     MOST_LOG_ENTRIES = 100000,
 };
 
-static void log_refusal(const char *move, enum redis_outcome outcome,
-                        const struct redis_value *reply) {
+static void note_refusal(struct ledger *ledger, const char *move, enum redis_outcome outcome,
+                         const struct redis_value *reply) {
     if (outcome == REDIS_REFUSED)
-        log_error("redis refused a move move=%s error=%.*s", move, TEXT_ARG(reply->text));
+        ledger_refused(ledger, move, reply->text);
 }
 
 /* open */
@@ -32,7 +31,7 @@ struct open_op {
 
 static void on_open(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct open_op *open = arg;
-    log_refusal("open", outcome, reply);
+    note_refusal(open->op.ledger, "open", outcome, reply);
     open->fn(open->arg, ledger_outcome_of(outcome));
     op_end(&open->op);
 }
@@ -97,7 +96,7 @@ static void on_take(void *arg, enum redis_outcome outcome, const struct redis_va
     struct take_op *take = arg;
     struct moves_haul haul = {.outcome = ledger_outcome_of(outcome), .next_due_in_ms = -1};
     struct moves_taken *taken = NULL;
-    log_refusal("take", outcome, reply);
+    note_refusal(take->op.ledger, "take", outcome, reply);
     if (outcome == REDIS_REPLIED && reply->count == 0) {
         haul.no_group = true;
     } else if (outcome == REDIS_REPLIED) {
@@ -161,7 +160,7 @@ struct settle_op {
 static void on_settle(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct settle_op *settle = arg;
     enum moves_settled settled = MOVES_UNSETTLED;
-    log_refusal("settle", outcome, reply);
+    note_refusal(settle->op.ledger, "settle", outcome, reply);
     if (outcome == REDIS_REPLIED)
         settled = redis_integer(reply) ? MOVES_SETTLED : MOVES_LEASE_LOST;
     settle->fn(settle->arg, settled);
@@ -221,7 +220,7 @@ struct heal_op {
 static void on_heal(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct heal_op *heal = arg;
     struct moves_healed healed = {.outcome = ledger_outcome_of(outcome)};
-    log_refusal("heal", outcome, reply);
+    note_refusal(heal->op.ledger, "heal", outcome, reply);
     if (outcome == REDIS_REPLIED) {
         healed.group_made = redis_integer(redis_item(reply, 0)) != 0;
         healed.put_back = redis_integer(redis_item(reply, 1));

@@ -14,7 +14,12 @@ struct ledger {
     struct op_list ops;
     void (*on_state)(void *arg, bool connected);
     void *arg;
+    struct string refusal; /* the last one that was logged, and when */
+    int64_t refusal_logged_ms;
 };
+
+/* Redis says no, to what it is asked again and again: logged once, and then once a minute. */
+void ledger_refused(struct ledger *, const char *what, struct text words);
 
 /* An op is one call in flight: made by op_start, on the ledger's list, freed by
  * op_end. It stands first in the struct of each kind of call. What is still open

@@ -9,9 +9,9 @@
  *
  * Replies come in the order of the calls, so `sent` is a queue. A sent call whose
  * deadline passes ends as unknown and stays in its place, with nobody waiting for
- * it. Is it the first in line, and has nothing at all been heard for a while, then
- * Redis is taken for dead: the connection is dropped and made again. A call that
- * blocks (XREAD) has a deadline beyond its block, so its silence is no death. */
+ * it. Whatever the deadlines are, a Redis that owes a reply and has said nothing at
+ * all for a while is taken for dead: the connection is dropped and made again, and
+ * what may be sent again is. */
 #include "net/redis.h"
 
 #include <assert.h>
@@ -35,7 +35,7 @@
 
 enum {
     PATIENCE_MS = 5000, /* from the first try to connect until all is set up */
-    SILENCE_MS = 5000,  /* with a call overdue: then the connection is dead */
+    SILENCE_MS = 5000,  /* with a reply owed: then the connection is dead */
     REST_MS = 100,      /* until what was refused for the moment is tried again */
     BACKOFF_FIRST_MS = 50,
     BACKOFF_MOST_MS = 1000,
@@ -60,6 +60,7 @@ struct call {
     struct event deadline;
     int64_t until_ms; /* the same, as a time */
     int64_t sent_ms;
+    int64_t block_ms; /* for so long it may rightly be without a reply */
     bool repeatable;
     bool nothing_ran;            /* sent, and refused before anything happened */
     bool maybe_ran;              /* sent once before, on a connection that was lost */
@@ -74,6 +75,7 @@ enum redis_state { STATE_AWAY, STATE_CONNECTING, STATE_GREETING, STATE_CONNECTED
 struct redis {
     struct loop *loop;
     void (*on_state)(void *arg, bool connected);
+    void (*on_refusal)(void *arg, struct text words);
     void *arg;
     struct redis_address address;
     struct redis_link *link;
@@ -142,23 +144,23 @@ static void abandon(struct call *call) {
 
 static void drop(struct redis *, const char *what, struct text why);
 
-static void check_silence(struct redis *redis) {
-    const struct call *first = TAILQ_FIRST(&redis->calls[CALL_SENT]);
-    if (!first || first->done)
-        return;
-    int64_t since_ms = first->sent_ms > redis->heard_ms ? first->sent_ms : redis->heard_ms;
-    int64_t left_ms = since_ms + SILENCE_MS - clock_steady_ms();
-    if (left_ms > 0)
-        loop_timer_set(redis->silence, left_ms);
-    else
-        drop(redis, "does not answer", (struct text){0});
-}
-
 static void on_silence(void *arg) {
     struct redis *redis = arg;
     enter(redis);
-    check_silence(redis);
+    drop(redis, "does not answer", (struct text){0});
     leave(redis);
+}
+
+/* Whenever something was sent or heard. */
+static void expect_reply(struct redis *redis) {
+    const struct call *first = TAILQ_FIRST(&redis->calls[CALL_SENT]);
+    if (!first) {
+        loop_timer_cancel(redis->silence);
+        return;
+    }
+    int64_t since_ms = first->sent_ms > redis->heard_ms ? first->sent_ms : redis->heard_ms;
+    int64_t left_ms = since_ms + first->block_ms + SILENCE_MS - clock_steady_ms();
+    loop_timer_set(redis->silence, left_ms > 0 ? left_ms : 0);
 }
 
 static void on_deadline(evutil_socket_t nothing, short what, void *arg) {
@@ -169,7 +171,6 @@ static void on_deadline(evutil_socket_t nothing, short what, void *arg) {
     enter(redis);
     if (call->place == CALL_SENT) {
         abandon(call);
-        check_silence(redis);
     } else if (call->maybe_ran) {
         end(call, REDIS_UNKNOWN, NULL);
     } else if (call->refusal) {
@@ -197,6 +198,7 @@ static struct call *call_create(struct redis *redis, const struct redis_call *as
     call->place = CALL_NOWHERE;
     call->redis = redis;
     call->repeatable = asked->repeatable;
+    call->block_ms = asked->block_ms;
     evtimer_assign(&call->deadline, loop_base(redis->loop), on_deadline, call);
     return call;
 }
@@ -211,6 +213,7 @@ static void send_waiting(struct redis *redis) {
         call->sent_ms = clock_steady_ms();
         move(call, CALL_SENT);
     }
+    expect_reply(redis);
 }
 
 void redis_call(struct redis *redis, const struct redis_call *asked, redis_done_fn *done,
@@ -364,6 +367,8 @@ static void on_refused(struct redis *redis, struct call *call, struct redis_valu
         call->nothing_ran = true;
         if (refusal == REDIS_REFUSAL_REST)
             rest(call);
+        if (refusal == REDIS_REFUSAL_REST && redis->on_refusal)
+            redis->on_refusal(redis->arg, words);
     }
     bool reconnect = refusal == REDIS_REFUSAL_RECONNECT || refusal == REDIS_REFUSAL_NO_SCRIPT;
     /* A call that stays is still the first of the sent: with the others it goes to the front. */
@@ -411,6 +416,7 @@ static void on_link_bytes(void *arg, struct evbuffer *input) {
         evbuffer_drain(input, size);
         take_replies(redis);
     }
+    expect_reply(redis);
     leave(redis);
 }
 
@@ -435,8 +441,11 @@ struct redis *redis_create(struct loop *loop, const struct redis_options *option
         return NULL;
     }
     struct redis *redis = memory_new(sizeof *redis);
-    *redis = (struct redis){
-        .loop = loop, .address = address, .on_state = options->on_state, .arg = options->arg};
+    *redis = (struct redis){.loop = loop,
+                            .address = address,
+                            .on_state = options->on_state,
+                            .on_refusal = options->on_refusal,
+                            .arg = options->arg};
     for (size_t i = 0; i < CALL_PLACES; i++)
         TAILQ_INIT(&redis->calls[i]);
     redis->greeting = redis_greeting_create(options, address.database);

@@ -48,9 +48,10 @@ struct redis_call {
     size_t key_count;            /* of a script's args, how many are keys */
     const struct text *args;     /* borrowed until the call returns */
     size_t count;
-    /* From now; must be > 0, and beyond the block of a command that blocks: a
-     * connection that owes an overdue reply and is silent is taken for dead. */
-    int64_t deadline_ms;
+    int64_t deadline_ms; /* from now; must be > 0 */
+    /* Of a command that blocks, how long; else 0. Beyond that a Redis that owes a reply and is
+     * silent for seconds is taken for dead, and the connection made again. */
+    int64_t block_ms;
     /* May be sent again when the connection is lost before the reply, or the
      * server says that it cannot for the moment (LOADING, READONLY, MASTERDOWN,
      * NOAUTH, NOREPLICAS, BUSY, TRYAGAIN, CLUSTERDOWN, MISCONF, OOM): then it never ends as UNKNOWN
@@ -66,6 +67,8 @@ struct redis_options {
     const char *name;                    /* CLIENT SETNAME */
     struct redis_script *const *scripts; /* NULL-terminated, or NULL */
     void (*on_state)(void *arg, bool connected); /* NULL, or told at each change */
+    /* NULL, or told why a call has to wait though Redis is there. */
+    void (*on_refusal)(void *arg, struct text words);
     void *arg;
 };
 

@@ -1,5 +1,5 @@
 /* What every connection to Redis begins with, before any call is sent: AUTH,
- * SELECT, CLIENT SETNAME, PING, and SCRIPT LOAD of all scripts, in one go. */
+ * SELECT, CLIENT SETNAME, ECHO, and SCRIPT LOAD of all scripts, in one go. */
 #pragma once
 #include "net/redis.h"
 

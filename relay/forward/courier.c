@@ -193,6 +193,11 @@ static void on_settled(void *arg, enum moves_settled settled) {
         courier->house->on_rest(courier->house->arg);
     if (courier->stopped || courier->state != COURIER_RESTING)
         return;
+    if (settled == MOVES_UNSETTLED) {
+        /* The next one would be sent as much in vain. */
+        look_again_in(courier, AFTER_TROUBLE_MS);
+        return;
+    }
     /* At the stream's end with nothing due a take would find nothing: the bell rings when it would.
      */
     if (!courier->drained || courier->take_wanted)

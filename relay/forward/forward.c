@@ -87,6 +87,22 @@ static void on_lost(void *arg) {
         loop_timer_set(forwarder->open_again, OPEN_AGAIN_MS);
 }
 
+static void on_ring(void *);
+
+/* The address may lead to another server now, and the old one live on as somebody's replica: there
+ * nothing would ring, or late. */
+static void renew_bell(struct forwarder *forwarder) {
+    struct string why = {0};
+    struct bell *bell = bell_create(forwarder->loop, forwarder->config, on_ring, forwarder, &why);
+    if (bell) {
+        bell_destroy(forwarder->bell);
+        forwarder->bell = bell;
+    } else {
+        log_warning("the bell keeps its connection reason=%s", why.data);
+    }
+    string_finish(&why);
+}
+
 static void on_state(void *arg, bool connected) {
     struct forwarder *forwarder = arg;
     metric_set(forwarder->connected, connected);
@@ -97,8 +113,10 @@ static void on_state(void *arg, bool connected) {
         return;
     }
     metric_add(forwarder->connects, 1);
-    if (forwarder->away_since_ms)
+    if (forwarder->away_since_ms) {
         log_info("redis is back away_ms=%" PRId64, clock_steady_ms() - forwarder->away_since_ms);
+        renew_bell(forwarder);
+    }
     forwarder->away_since_ms = 0;
     /* Whatever Redis forgot meanwhile, groups or all of it, is put right before the next take. */
     open_services(forwarder);

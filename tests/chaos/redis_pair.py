@@ -13,14 +13,9 @@ import tempfile
 import time
 
 from ledger_view import Client, RedisError
-from processes import Process, until
+from processes import Process, free_port, until
 
 DATA = "appendonlydir"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 class Server:

@@ -82,6 +82,20 @@ static void test_a_connection_opened_in_advance_is_no_slow_request(void **state)
     assert_in_range(http_exchange_since_ms(desk.held[0]), before, clock_steady_ms());
 }
 
+static void test_time_for_a_request_runs_from_its_first_byte(void **state) {
+    enum { REQUEST_MS = 3000, UNUSED_MS = 2400, PAUSE_MS = 800 };
+    (void)state;
+    desk_reopen((struct http_limits){.request_ms = REQUEST_MS});
+    struct peer *peer = desk_connect();
+    house_pass(UNUSED_MS);
+    peer_send(peer, "GET /a HTTP/1.1\r\n");
+    peer_flush(peer);
+    house_pass(PAUSE_MS); /* beyond the limit, counted from when it was opened */
+    peer_send(peer, "Host: a\r\n\r\n");
+    desk_assert_answer(peer, 200, "GET /a ");
+    assert_int_equal(desk.fault_counts[HTTP_FAULT_TOO_SLOW], 0);
+}
+
 static void test_a_peer_that_does_not_read_is_cut(void **state) {
     (void)state;
     desk_reopen((struct http_limits){.request_ms = SHORT_MS});
@@ -454,6 +468,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_single_bytes_do_not_buy_time),
     TEST(test_idle_connections_are_closed_silently),
     TEST(test_a_connection_opened_in_advance_is_no_slow_request),
+    TEST(test_time_for_a_request_runs_from_its_first_byte),
     TEST(test_a_peer_that_does_not_read_is_cut),
     TEST(test_an_unfinished_farewell_lasts_as_long_as_it_may),
     TEST(test_a_client_may_leave_after_any_byte),

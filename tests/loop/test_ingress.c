@@ -376,6 +376,32 @@ static void test_a_signature_ahead_of_time_is_remembered_for_longer(void **state
     client_close(&client);
 }
 
+static void test_a_later_try_signed_now_does_not_shorten_what_was_remembered(void **state) {
+    struct world *world = *state;
+    struct client client;
+    client_open(&client, world);
+    post_signed(&client, world, path, now_s() + TOLERANCE_S, event_named("evt_soon"));
+    client_expect(&client, world, 200, "{\"status\":\"accepted\",\"event_id\":\"evt_soon\"}\n");
+    post_signed(&client, world, path, now_s(), event_named("evt_soon"));
+    client_expect(&client, world, 200, "{\"status\":\"duplicate\",\"event_id\":\"evt_soon\"}\n");
+    const char *left = redis_house_say(world->house, "PTTL kula:seen:kula:evt_soon");
+    assert_true(strtol(left + 1, NULL, 10) > WINDOW_MS);
+    client_close(&client);
+}
+
+static void test_a_later_try_signed_ahead_lengthens_what_was_remembered(void **state) {
+    struct world *world = *state;
+    struct client client;
+    client_open(&client, world);
+    post_signed(&client, world, path, now_s(), event_named("evt_soon"));
+    client_expect(&client, world, 200, "{\"status\":\"accepted\",\"event_id\":\"evt_soon\"}\n");
+    post_signed(&client, world, path, now_s() + TOLERANCE_S, event_named("evt_soon"));
+    client_expect(&client, world, 200, "{\"status\":\"duplicate\",\"event_id\":\"evt_soon\"}\n");
+    const char *left = redis_house_say(world->house, "PTTL kula:seen:kula:evt_soon");
+    assert_true(strtol(left + 1, NULL, 10) > WINDOW_MS);
+    client_close(&client);
+}
+
 /* ---- What is not signed does not ---- */
 
 static void test_what_kula_did_not_sign_is_refused_and_not_stored(void **state) {
@@ -642,6 +668,8 @@ int main(void) {
         IN_A_WORLD(test_a_body_of_a_mebibyte_comes_in),
         IN_A_WORLD(test_a_stale_event_is_stored_where_that_is_wanted),
         IN_A_WORLD(test_a_signature_ahead_of_time_is_remembered_for_longer),
+        IN_A_WORLD(test_a_later_try_signed_now_does_not_shorten_what_was_remembered),
+        IN_A_WORLD(test_a_later_try_signed_ahead_lengthens_what_was_remembered),
         IN_A_WORLD(test_what_kula_did_not_sign_is_refused_and_not_stored),
         IN_A_WORLD(test_policies_for_stale_and_unmatched_hold),
         IN_A_WORLD(test_an_authentic_but_unreadable_delivery_goes_to_the_pen),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -628,6 +629,15 @@ static void test_a_service_that_asked_for_a_pause_is_handed_nothing_meanwhile(vo
     assert_balances(house);
 }
 
+static void test_a_pause_longer_than_may_be_asked_for_is_a_clock_that_was_set_back(void **state) {
+    enum { HOUR_S = 3600 };
+    struct house *house = *state;
+    open_service(house, &crm);
+    append(house, "evt_1", "ping");
+    say(house, "HSET kula:service:crm held_until %lld000", (long long)time(NULL) + 2 * HOUR_S);
+    assert_int_equal(take(house, &crm).count, 1);
+}
+
 static void test_an_event_whose_taker_died_is_handed_out_again(void **state) {
     struct house *house = *state;
     open_service(house, &crm);
@@ -642,6 +652,31 @@ static void test_an_event_whose_taker_died_is_handed_out_again(void **state) {
     assert_int_equal(settle(house, &dead, 0, MOVES_DONE), MOVES_SETTLED);
     assert_int_equal(settle(house, &alive, 0, MOVES_DONE), MOVES_LEASE_LOST);
     assert_int_equal(assert_balances(house).done, 1);
+}
+
+/* With many retries due and many events new, which of the two is handed out is a matter of luck. */
+static void test_neither_retries_nor_new_events_wait_for_all_of_the_others(void **state) {
+    enum { EACH = 40, CALLS = 30 };
+    struct house *house = *state;
+    bool retry = false, fresh = false;
+    char id[16];
+    open_service(house, &crm);
+    for (int i = 0; i < 2 * EACH; i++) {
+        snprintf(id, sizeof id, "%s_%d", i < EACH ? "retry" : "fresh", i);
+        append(house, id, "ping");
+        if (i == EACH - 1) /* with leases that run out while the others are appended */
+            assert_int_equal(take_for(house, &crm, EACH, 1).count, EACH);
+    }
+    for (int call = 0; call < CALLS; call++) {
+        struct haul haul = take_for(house, &crm, 1, LEASE_MS);
+        assert_int_equal(haul.count, 1);
+        assert_true(haul.haul.more);
+        retry = retry || haul.taken[0].id[0] == 'r';
+        fresh = fresh || haul.taken[0].id[0] == 'f';
+    }
+    assert_true(retry);
+    assert_true(fresh);
+    assert_balances(house);
 }
 
 struct letters {
@@ -774,6 +809,73 @@ static void test_what_is_owed_is_found_again_when_its_state_was_lost(void **stat
     heal(house);
     assert_balances(house);
     assert_int_equal(take(house, &crm).count, 1);
+}
+
+static void test_take_hands_out_nothing_where_a_key_was_lost(void **state) {
+    static const char *const lost[] = {"kula:due:crm", "kula:owed:crm"};
+    struct house *house = *state;
+    open_service(house, &crm);
+    append(house, "evt_1", "ping");
+    append(house, "evt_2", "ping");
+    take_for(house, &crm, 1, LEASE_MS);
+    for (size_t i = 0; i < 2; i++) {
+        say(house, "DEL %s", lost[i]);
+        struct haul haul = take(house, &crm);
+        assert_true(haul.haul.no_group);
+        assert_int_equal(haul.count, 0);
+        heal(house);
+        assert_balances(house);
+    }
+    /* The first one has a due time of "now" or of its lost lease, the second is new. */
+    assert_string_equal(redis_house_say(house->redis, "HLEN kula:owed:crm"), ":1\r\n");
+    assert_true(take(house, &crm).count > 0);
+}
+
+static void test_a_due_time_alone_is_enough_to_find_what_is_owed(void **state) {
+    struct house *house = *state;
+    open_service(house, &crm);
+    append(house, "evt_1", "ping");
+    take_for(house, &crm, 1, 1);
+    say(house, "XGROUP DESTROY kula:events crm");
+    say(house, "DEL kula:owed:crm");
+    heal(house);
+    assert_balances(house);
+    struct haul haul = take_when_due(house);
+    assert_string_equal(haul.taken[0].id, "evt_1");
+    assert_int_equal(settle(house, &haul, 0, MOVES_DONE), MOVES_SETTLED);
+    assert_int_equal(assert_balances(house).done, 1);
+}
+
+static void test_a_service_whose_place_was_lost_goes_on_where_its_group_stands(void **state) {
+    struct house *house = *state;
+    open_service(house, &crm);
+    append(house, "evt_1", "ping");
+    struct haul haul = take(house, &crm);
+    settle(house, &haul, 0, MOVES_DONE);
+    append(house, "evt_2", "ping");
+    say(house, "DEL kula:places");
+    assert_true(take(house, &crm).haul.no_group);
+    open_service(house, &crm);
+    haul = take(house, &crm);
+    assert_int_equal(haul.count, 1);
+    assert_string_equal(haul.taken[0].id, "evt_2");
+    assert_int_equal(assert_balances(house).given, 2);
+}
+
+static void test_a_service_that_lost_place_and_group_begins_where_it_once_began(void **state) {
+    struct house *house = *state;
+    append(house, "evt_0", "ping");
+    open_service(house, &(struct config_service){.name = name_of("first")});
+    open_service(house, &crm); /* from now on */
+    append(house, "evt_1", "ping");
+    take(house, &crm);
+    say(house, "XGROUP DESTROY kula:events crm");
+    say(house, "HDEL kula:places crm");
+    open_service(house, &crm);
+    say(house, "DEL kula:due:crm kula:owed:crm"); /* as if all of it were gone */
+    struct haul haul = take(house, &crm);
+    assert_int_equal(haul.count, 1);
+    assert_string_equal(haul.taken[0].id, "evt_1");
 }
 
 static void test_an_owed_event_that_is_gone_counts_as_dropped(void **state) {
@@ -1060,12 +1162,18 @@ int main(void) {
         TEST(test_a_delivered_event_is_done_and_a_second_word_changes_nothing),
         TEST(test_a_deferred_event_comes_back_when_due_with_its_attempts),
         TEST(test_a_service_that_asked_for_a_pause_is_handed_nothing_meanwhile),
+        TEST(test_a_pause_longer_than_may_be_asked_for_is_a_clock_that_was_set_back),
         TEST(test_an_event_whose_taker_died_is_handed_out_again),
+        TEST(test_neither_retries_nor_new_events_wait_for_all_of_the_others),
         TEST(test_a_dead_letter_comes_back_to_its_service_only),
         TEST(test_a_dropped_dead_letter_is_gone_and_no_count_changes),
         TEST(test_a_lost_group_is_made_again_with_what_it_was_owed),
         TEST(test_an_owed_event_without_a_due_time_is_due_now),
         TEST(test_what_is_owed_is_found_again_when_its_state_was_lost),
+        TEST(test_take_hands_out_nothing_where_a_key_was_lost),
+        TEST(test_a_due_time_alone_is_enough_to_find_what_is_owed),
+        TEST(test_a_service_whose_place_was_lost_goes_on_where_its_group_stands),
+        TEST(test_a_service_that_lost_place_and_group_begins_where_it_once_began),
         TEST(test_an_owed_event_that_is_gone_counts_as_dropped),
         TEST(test_a_group_set_by_hand_loses_and_repeats_nothing),
         TEST(test_the_audit_finds_an_entry_acknowledged_by_hand),

@@ -86,7 +86,7 @@ static void test_what_may_have_run_is_never_called_unsent(void **state) {
     redis_house_restart(house);
 }
 
-static void test_a_frozen_redis_is_left_when_the_oldest_call_is_overdue(void **state) {
+static void test_a_frozen_redis_is_left_after_a_while_and_not_for_one_short_deadline(void **state) {
     struct redis_house *house = *state;
     struct desk *desk = desk_open(redis_house_url(house));
     struct ask oldest, behind, brief, once;
@@ -113,6 +113,47 @@ static void test_a_frozen_redis_is_left_when_the_oldest_call_is_overdue(void **s
     ask_finish(&behind);
     ask_finish(&brief);
     ask_finish(&once);
+    desk_close(desk);
+}
+
+static void test_a_frozen_redis_is_left_however_patient_its_calls_are(void **state) {
+    struct redis_house *house = *state;
+    struct desk *desk = desk_open(redis_house_url(house));
+    struct ask patient, brief, once;
+    send_into_the_ice(desk, house);
+    desk_ask(desk, &patient, "ECHO patient", 10 * 60 * 1000, true);
+    desk_ask(desk, &brief, "ECHO brief", BRIEF_MS, true);
+    desk_ask(desk, &once, "ECHO once", 10 * 60 * 1000, false);
+    desk_wait(desk, &once);
+    assert_int_equal(once.outcome, REDIS_UNKNOWN);
+    assert_int_equal(desk->downs, 1);
+    assert_int_equal(patient.times, 0);
+    redis_house_resume(house);
+    desk_wait(desk, &patient);
+    assert_true(text_is(string_text(&patient.text), "patient"));
+    ask_finish(&patient);
+    ask_finish(&brief);
+    ask_finish(&once);
+    desk_close(desk);
+}
+
+/* Longer than a Redis that does not block may take. */
+static void test_a_read_that_blocks_is_given_its_time(void **state) {
+    static const struct text words[] = {{"BLPOP", 5}, {"nothing", 7}, {"6", 1}};
+    struct redis_house *house = *state;
+    struct desk *desk = desk_open(redis_house_url(house));
+    struct ask blocked, behind;
+    desk_wait_connected(desk);
+    desk_call(
+        desk, &blocked,
+        &(struct redis_call){.args = words, .count = 3, .block_ms = 6000, .deadline_ms = SOON_MS});
+    desk_ask(desk, &behind, "ECHO behind", SOON_MS, false);
+    desk_wait(desk, &behind);
+    assert_int_equal(blocked.outcome, REDIS_REPLIED);
+    assert_int_equal(behind.outcome, REDIS_REPLIED);
+    assert_int_equal(desk->downs, 0);
+    ask_finish(&blocked);
+    ask_finish(&behind);
     desk_close(desk);
 }
 
@@ -280,7 +321,7 @@ static void test_what_is_no_redis_is_told_and_left(void **state) {
     } cases[] = {
         {"HTTP/1.1 400 Bad Request\r\n", "does not speak Redis' protocol"},
         {"+OK\r\n*2000000\r\n", "does not speak Redis' protocol"},
-        {"+OK\r\n+PONG\r\n:1\r\n", "sends what nobody asked for"},
+        {"+OK\r\n$5\r\nhello\r\n:1\r\n", "sends what nobody asked for"},
         {"-ERR unknown command 'AUTH', with args beginning with: 'sesame'\r\n",
          "refuses AUTH: unknown command"},
         {"-LOADING Redis is loading the dataset in memory\r\n", "refuses AUTH: LOADING"},
@@ -328,7 +369,9 @@ int main(void) {
         cmocka_unit_test(test_a_call_while_away_ends_unsent_at_its_deadline),
         cmocka_unit_test(test_killed_before_the_reply_only_repeatable_calls_come_back),
         cmocka_unit_test(test_what_may_have_run_is_never_called_unsent),
-        cmocka_unit_test(test_a_frozen_redis_is_left_when_the_oldest_call_is_overdue),
+        cmocka_unit_test(test_a_frozen_redis_is_left_after_a_while_and_not_for_one_short_deadline),
+        cmocka_unit_test(test_a_frozen_redis_is_left_however_patient_its_calls_are),
+        cmocka_unit_test(test_a_read_that_blocks_is_given_its_time),
         cmocka_unit_test(test_a_short_frost_costs_only_those_who_could_not_wait),
         cmocka_unit_test(test_a_frozen_greeting_is_given_up),
         cmocka_unit_test(test_a_full_redis_is_asked_again_until_there_is_room),

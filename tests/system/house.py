@@ -26,7 +26,7 @@ import unittest
 
 from ledger_view import Client, Ledger, RedisError
 from metrics import Admin
-from processes import BUILD, RELAY, RELAY_SERVE, SLOW, WRAP, Process, run, until
+from processes import BUILD, RELAY, RELAY_SERVE, SLOW, WRAP, Process, free_port, run, until
 from sim import events, wire
 from sim.kula import Kula, signed_headers
 from sim.service import Service
@@ -84,8 +84,7 @@ class Redis:
 
     def listen_tcp(self, user):
         """On a port too, for this user alone (an ACL line); we ourselves keep to the socket."""
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
+        port = free_port()
         self.more = ["--port", port, "--user", *user.split()]
         self.url = f"redis://127.0.0.1:{port}/0"
 
@@ -121,6 +120,14 @@ class Redis:
 
     def thaw(self):
         self.process.signal(signal.SIGCONT)
+
+    def info(self, section):
+        lines = self("INFO", section).decode().splitlines()
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
+    def wait_armed(self):
+        """Until a blocked read waits for events: forward's bell."""
+        until(lambda: self.info("clients")["blocked_clients"] == "1", "the bell is armed", 20)
 
     def cli(self, *words):
         """redis-cli, as a person at a shell."""

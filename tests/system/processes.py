@@ -11,6 +11,7 @@ import os
 import pathlib
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -51,6 +52,11 @@ def until(fact, what, deadline_s=10.0):
             wanted = what() if callable(what) else what
             raise TimeoutError(f"not within {deadline_s * SLOW:g} s: {wanted}")
         pause.wait(0.01)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def environment():

@@ -5,8 +5,8 @@ import time
 import unittest
 
 from answers_house import Answers
-from house import SECRET, House
-from processes import until
+from house import SECRET, House, Story
+from processes import SLOW, until
 from sim import wire
 from sim.kula import signed_headers
 
@@ -117,6 +117,25 @@ class OverPlainHttp(Broken, unittest.TestCase):
         self.assert_one_line(answer, 408, "too_slow")
         self.assertGreater(time.monotonic() - started, 9)
         self.assert_stored(0, 0)
+
+
+class OpenedInAdvance(Story):
+    durability = "ledger"
+
+    def test_a_connection_opened_in_advance_is_no_slow_request(self):
+        """The clocks here are serve's own: a delivery that it holds for 8 s, one cut after 10 s."""
+        serve = self.house.start_serve()
+        body = b'{"event":"ping","event_id":"evt_1"}'
+        message = wire.request("POST", self.house.PATH, signed_headers(SECRET, body, int(time.time())), body)
+        early = self.enterContext(wire.Wire(serve.url, timeout_s=30 * SLOW))
+        slow = self.enterContext(wire.Wire(serve.url, timeout_s=30 * SLOW))
+        slow.send(message[:20])
+        self.assertEqual(self.house.post(body).status, 503)  # there is no Redis
+        early.send(message[:20])
+        self.assertEqual(slow.answer().status, 408)
+        early.send(message[20:])
+        self.assertEqual(early.answer().status, 503)
+        self.assertEqual(serve.value("http_faults_total", fault="too_slow"), 1)
 
 
 class OverTls(Broken, unittest.TestCase):

@@ -8,14 +8,9 @@ import socket
 import tempfile
 import unittest
 
-from processes import BUILD, RELAY, ROOT, Process, run
+from processes import BUILD, RELAY, ROOT, Process, free_port, run
 
 ADMIN_PORTS = (9464, 9465)  # those that `up` writes into a new configuration
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def example(after):

@@ -100,6 +100,47 @@ class RedisOutage(UnderLoad, Story):
         self.assertEqual(serve.admin.get("/readyz").json(), {"status": "ready"})
 
 
+    def test_forward_told_to_stop_while_redis_is_away_stops_at_once(self):
+        crm = self.house.service("crm")
+        self.house.start()
+        event_id, _ = self.house.post_event()
+        crm.wait_delivered([event_id])
+        self.house.settle()
+        self.house.redis.wait_armed()
+        self.house.redis.kill()
+        self.house.forward.said("redis lost")
+        told = time.monotonic()
+        self.house.forward.stop()
+        self.assertLess(time.monotonic() - told, 4 * SLOW, "it waited for Redis")
+
+    def test_forward_sees_that_redis_hangs_however_long_it_could_wait(self):
+        crm = self.house.service("crm")
+        self.house.start()
+        crm.hold()
+        event_id, _ = self.house.post_event()
+        crm.wait_for(event_id)
+        self.house.redis.freeze()
+        crm.heal()
+        forward = self.house.forward
+        # What was attempted can be settled for ten minutes; that Redis hangs is seen much earlier.
+        self.assertIn("does not answer", forward.said("redis lost")["reason"])
+        self.house.redis.thaw()
+        forward.said("redis is back")
+        self.house.settle()
+        self.assertEqual(len(crm.of(event_id)), 1)
+
+    def test_what_redis_says_is_no_2xx_where_it_is_not_the_scripts_own_word(self):
+        # A command renamed by somebody's policy: what is asked is answered, and nothing is stored.
+        self.house.redis.more = ["--rename-command", "EVALSHA", "NOBODY", "--rename-command", "MGET", "EVALSHA"]
+        self.house.redis.start()
+        serve = self.house.start_serve()
+        serve.wait("redis_connected", {}, 1)
+        answer = self.house.post(b'{"event":"ping","event_id":"evt_1"}')
+        self.assertEqual((answer.status, answer.json()), (503, {"status": "unavailable"}))
+        self.assertEqual(serve.deliveries("unavailable"), 1)
+        self.assertEqual(self.house.redis("EXISTS", "kula:events"), 0)
+
+
 class RedisOutageWithASpool(UnderLoad, Story):
     """Where a 2xx waits for the spool, Kula does not notice."""
 

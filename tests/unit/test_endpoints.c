@@ -146,6 +146,34 @@ static void test_bytes_in_flight_are_bounded(void **state) {
                          cases[i].allowed);
 }
 
+static void test_long_bodies_leave_each_connection_a_share_for_a_short_one(void **state) {
+    static const struct admission admission = {
+        .body_bytes = 100, .bytes_in_flight = 250, .connections = 10};
+    static const struct {
+        size_t held_bytes;
+        struct http_head head;
+        bool allowed;
+    } cases[] = {
+        {250, {.has_length = true, .body_bytes = 25}, true},
+        {250, {.has_length = true, .body_bytes = 26}, false},
+        {400, {.has_length = true, .body_bytes = 25}, true}, /* the shares of others are taken */
+        {400, {.has_length = true, .body_bytes = 26}, false},
+        {250, {.has_length = false}, false}, /* chunked: the longest */
+        {224, {.has_length = true, .body_bytes = 26}, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(admission_allows(&admission, cases[i].held_bytes, &cases[i].head),
+                         cases[i].allowed);
+}
+
+static void test_there_are_no_shares_where_connections_are_not_limited(void **state) {
+    static const struct admission admission = {.body_bytes = 100, .bytes_in_flight = 250};
+    (void)state;
+    assert_false(admission_allows(&admission, 250,
+                                  &(struct http_head){.has_length = true, .body_bytes = 1}));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_path_has_to_be_the_same_to_the_byte),
@@ -153,6 +181,8 @@ int main(void) {
         cmocka_unit_test(test_policy_decides_what_comes_in),
         cmocka_unit_test(test_without_a_list_every_account_is_served),
         cmocka_unit_test(test_bytes_in_flight_are_bounded),
+        cmocka_unit_test(test_long_bodies_leave_each_connection_a_share_for_a_short_one),
+        cmocka_unit_test(test_there_are_no_shares_where_connections_are_not_limited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,129 @@
+/* A courier that is told to stop: it waits for what was handed out, and for nothing else. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/config.h"
+#include "base/memory.h"
+#include "forward/courier.h"
+#include "ledger/moves.h"
+#include "redis_house.h"
+
+enum { DEADLINE_MS = 20000 };
+
+struct house {
+    struct loop *loop;
+    struct loop_timer *deadline;
+    struct redis_house *redis;
+    struct config config;
+    struct config_service service;
+    struct courier_house couriers;
+    struct courier *courier;
+    bool opened, rests;
+};
+
+static void on_deadline(void *arg) {
+    (void)arg;
+    fail_msg("nothing came before the deadline");
+}
+
+static void on_rest(void *arg) {
+    struct house *house = arg;
+    house->rests = true;
+}
+
+static void on_lost(void *arg) {
+    (void)arg;
+    fail_msg("the ledger knows the service");
+}
+
+static void on_opened(void *arg, enum ledger_outcome outcome) {
+    struct house *house = arg;
+    assert_int_equal(outcome, LEDGER_DONE);
+    house->opened = true;
+}
+
+static int set_up(void **state) {
+    static char name[] = "crm", prefix[] = "kula", url[] = "http://127.0.0.1:1/";
+    struct house *house = memory_new(sizeof *house);
+    struct string why = {0};
+    house->loop = loop_create();
+    house->deadline = loop_timer_create(house->loop, on_deadline, NULL);
+    loop_timer_set(house->deadline, DEADLINE_MS);
+    house->redis = redis_house_start(NULL);
+    house->service = (struct config_service){.name = name, .url = url, .concurrency = 8};
+    house->config.redis.url = text_copy(text_of(redis_house_url(house->redis)));
+    house->config.redis.prefix = prefix;
+    house->couriers = (struct courier_house){
+        .loop = house->loop,
+        .ledger = ledger_create(house->loop, &house->config, "test", NULL, NULL, &why),
+        .client = http_client_create(house->loop),
+        .metrics = metrics_create(),
+        .on_rest = on_rest,
+        .on_lost = on_lost,
+        .arg = house,
+    };
+    house->courier = courier_create(&house->couriers, &house->service);
+    moves_open(house->couriers.ledger, &house->service, 1, DEADLINE_MS, on_opened, house);
+    *state = house;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct house *house = *state;
+    http_client_destroy(house->couriers.client);
+    ledger_destroy(house->couriers.ledger);
+    courier_destroy(house->courier);
+    metrics_destroy(house->couriers.metrics);
+    loop_timer_destroy(house->deadline);
+    loop_destroy(house->loop);
+    redis_house_stop(house->redis);
+    free(house->config.redis.url);
+    free(house);
+    return 0;
+}
+
+/* It has taken all there is, which is nothing, and waits for the bell. */
+static void bring_to_rest(struct house *house) {
+    while (!house->opened)
+        loop_turn(house->loop);
+    courier_open(house->courier);
+    while (!courier_waits_at(house->courier).size)
+        loop_turn(house->loop);
+    house->rests = false;
+}
+
+static void test_told_to_stop_while_redis_is_away_it_is_done_at_once(void **state) {
+    struct house *house = *state;
+    bring_to_rest(house);
+    redis_house_kill(house->redis);
+    while (ledger_connected(house->couriers.ledger))
+        loop_turn(house->loop);
+    courier_wake(house->courier); /* it wants to take: the call waits for Redis */
+    courier_stop(house->courier);
+    assert_true(courier_done(house->courier));
+}
+
+static void test_told_to_stop_while_it_takes_it_waits_for_what_it_is_handed(void **state) {
+    struct house *house = *state;
+    bring_to_rest(house);
+    courier_wake(house->courier);
+    courier_stop(house->courier);
+    assert_false(courier_done(house->courier));
+    while (!house->rests)
+        loop_turn(house->loop);
+    assert_true(courier_done(house->courier));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_told_to_stop_while_redis_is_away_it_is_done_at_once),
+        TEST(test_told_to_stop_while_it_takes_it_waits_for_what_it_is_handed),
+    };
+    return cmocka_run_group_tests_name("courier", tests, NULL, NULL);
+}
