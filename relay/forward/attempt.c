@@ -52,7 +52,7 @@ static bool is_word(struct text text) {
 }
 
 bool attempt_sendable(const struct attempt *attempt) {
-    return is_word(attempt->event.id) && is_word(attempt->event.type);
+    return is_word(attempt->event.id) && is_word(attempt->event.type) && attempt->event.body.size;
 }
 
 /* Headers as one list of NUL-terminated lines, grown in one string. */

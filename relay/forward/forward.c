@@ -235,8 +235,14 @@ static bool start(struct forwarder *forwarder, struct string *why) {
     if (!forwarder->bell || !start_admin(forwarder, why))
         return false;
     forwarder->house =
-        (struct courier_house){loop,    forwarder->ledger, forwarder->client, forwarder->metrics,
-                               on_rest, on_lost,           forwarder};
+        (struct courier_house){.loop = loop,
+                               .ledger = forwarder->ledger,
+                               .client = forwarder->client,
+                               .metrics = forwarder->metrics,
+                               .owed_most_ms = forwarder->config->retention.events_ms,
+                               .on_rest = on_rest,
+                               .on_lost = on_lost,
+                               .arg = forwarder};
     forwarder->couriers = memory_new(courier_count(forwarder) * sizeof(struct courier *));
     for (size_t i = 0; i < courier_count(forwarder); i++)
         forwarder->couriers[i] = courier_create(&forwarder->house, &forwarder->config->services[i]);

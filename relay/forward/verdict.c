@@ -42,7 +42,8 @@ struct verdict verdict_of(const struct config_service *service, const struct ver
     if (delivered(result))
         return (struct verdict){.move = MOVES_DONE, .reason = reason};
     if (result->outcome == HTTP_ANSWERED && !may_get_better(result->status))
-        return (struct verdict){.move = MOVES_BURY, .reason = "the service refused it"};
+        return (struct verdict){
+            .move = MOVES_BURY, .refused = true, .reason = "the service refused it"};
     if (this->first_ms && this->now_ms - this->first_ms >= service->retry_give_up_ms)
         return (struct verdict){.move = MOVES_BURY, .reason = "still failing after retry.give_up"};
     int64_t delay_ms =

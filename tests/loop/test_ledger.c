@@ -18,7 +18,15 @@
 #include "ledger/moves.h"
 #include "redis_house.h"
 
-enum { DEADLINE_MS = 5000, LEASE_MS = 60000, WINDOW_MS = 60000, KEPT = 64, MOST_BATCHED = 8 };
+enum {
+    DEADLINE_MS = 5000,
+    LEASE_MS = 60000,
+    OWED_MOST_MS = 3600000,
+    WINDOW_MS = 60000,
+    PROBE_MS = 100,
+    KEPT = 64,
+    MOST_BATCHED = 8
+};
 
 static struct config_service crm = {.concurrency = 8};
 
@@ -176,8 +184,9 @@ static void on_haul(void *arg, const struct moves_haul *haul) {
 static struct haul take_for(struct house *house, const struct config_service *service, size_t slots,
                             int64_t lease_ms) {
     struct haul haul = {.house = house};
-    moves_take(house->ledger, &(struct moves_take){service, slots, lease_ms, DEADLINE_MS}, on_haul,
-               &haul);
+    moves_take(house->ledger,
+               &(struct moves_take){service, slots, slots, lease_ms, OWED_MOST_MS, DEADLINE_MS},
+               on_haul, &haul);
     await(house);
     assert_int_equal(haul.haul.outcome, LEDGER_DONE);
     return haul;
@@ -198,8 +207,9 @@ static void on_settled(void *arg, enum moves_settled how) {
     settled->house->done = true;
 }
 
-static enum moves_settled settle_with(struct house *house, const struct haul *haul, size_t i,
-                                      const char *lease, enum moves_verdict verdict) {
+static enum moves_settled settle_breaker(struct house *house, const struct haul *haul, size_t i,
+                                         const char *lease, enum moves_verdict verdict,
+                                         enum moves_breaker breaker) {
     struct settled settled = {.house = house};
     moves_settle(house->ledger,
                  &(struct moves_settle){.service = "crm",
@@ -208,6 +218,8 @@ static enum moves_settled settle_with(struct house *house, const struct haul *ha
                                         .event_id = text_of(haul->taken[i].id),
                                         .verdict = verdict,
                                         .delay_ms = 50,
+                                        .breaker = breaker,
+                                        .probe_in_ms = PROBE_MS,
                                         .reason = "answered",
                                         .status = verdict == MOVES_DONE ? 200 : 500,
                                         .took_ms = 7,
@@ -215,6 +227,11 @@ static enum moves_settled settle_with(struct house *house, const struct haul *ha
                  on_settled, &settled);
     await(house);
     return settled.settled;
+}
+
+static enum moves_settled settle_with(struct house *house, const struct haul *haul, size_t i,
+                                      const char *lease, enum moves_verdict verdict) {
+    return settle_breaker(house, haul, i, lease, verdict, MOVES_BREAKER_AS_IS);
 }
 
 static enum moves_settled settle(struct house *house, const struct haul *haul, size_t i,
@@ -628,22 +645,6 @@ static void test_a_service_that_asked_for_a_pause_is_handed_nothing_meanwhile(vo
     assert_balances(house);
 }
 
-static void test_an_event_whose_taker_died_is_handed_out_again(void **state) {
-    struct house *house = *state;
-    open_service(house, &crm);
-    append(house, "evt_1", "ping");
-    struct haul dead = take_for(house, &crm, 8, 30);
-    struct haul alive = take_when_due(house);
-    assert_string_equal(alive.taken[0].id, "evt_1");
-    assert_int_equal(alive.taken[0].attempts, 0);
-    assert_int_equal(settle(house, &dead, 0, MOVES_DEFER), MOVES_LEASE_LOST);
-    assert_int_equal(settle(house, &dead, 0, MOVES_BURY), MOVES_LEASE_LOST);
-    /* The late one did deliver it: that holds. */
-    assert_int_equal(settle(house, &dead, 0, MOVES_DONE), MOVES_SETTLED);
-    assert_int_equal(settle(house, &alive, 0, MOVES_DONE), MOVES_LEASE_LOST);
-    assert_int_equal(assert_balances(house).done, 1);
-}
-
 struct letters {
     struct house *house;
     size_t count;
@@ -672,6 +673,202 @@ static struct letters dead_letters(struct house *house) {
     dead_after(house->ledger, "crm", text_of("0"), 10, on_letters, &letters);
     await(house);
     return letters;
+}
+
+/* Nothing is handed out before the next probe's time: takes until it is there. */
+static struct haul take_probe(struct house *house) {
+    struct haul haul;
+    do
+        haul = take(house, &crm);
+    while (!haul.count && haul.haul.held_for_ms);
+    assert_int_equal(haul.count, 1);
+    assert_true(haul.haul.probe && haul.haul.breaker_open);
+    return haul;
+}
+
+static void settle_probe(struct house *house, const struct haul *haul, enum moves_verdict verdict) {
+    bool well = verdict == MOVES_DONE;
+    assert_int_equal(settle_breaker(house, haul, 0, haul->taken[0].lease, verdict,
+                                    well ? MOVES_BREAKER_CLOSES : MOVES_BREAKER_STAYS),
+                     MOVES_SETTLED);
+}
+
+/* Two owed events and four unread ones, behind an open breaker. */
+static void open_breaker(struct house *house) {
+    static const char *const ids[] = {"evt_1", "evt_2", "evt_3", "evt_4", "evt_5", "evt_6"};
+    open_service(house, &crm);
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        append(house, ids[i], "ping");
+    struct haul haul = take_for(house, &crm, 2, LEASE_MS);
+    settle(house, &haul, 0, MOVES_DEFER);
+    settle_breaker(house, &haul, 1, haul.taken[1].lease, MOVES_DEFER, MOVES_BREAKER_OPENS);
+}
+
+static void test_an_open_breaker_hands_out_one_probe_at_a_time_in_turn_due_and_new(void **state) {
+    static const char *const turns[] = {"evt_1", "evt_3", "evt_2", "evt_4"};
+    struct house *house = *state;
+    open_breaker(house);
+    struct haul haul = take(house, &crm);
+    assert_int_equal(haul.count, 0);
+    assert_in_range(haul.haul.held_for_ms, 1, PROBE_MS);
+    assert_true(haul.haul.breaker_open);
+    for (size_t i = 0; i < sizeof turns / sizeof *turns; i++) {
+        haul = take_probe(house);
+        assert_string_equal(haul.taken[0].id, turns[i]);
+        assert_int_equal(haul.haul.breaker_probes, i);
+        /* Nobody else gets one while this one is on its way. */
+        assert_int_equal(take(house, &crm).count, 0);
+        settle_probe(house, &haul, MOVES_DEFER);
+    }
+    assert_int_equal(take(house, &crm).haul.owed, 4);
+    assert_balances(house);
+}
+
+static void test_a_probe_that_goes_well_closes_the_breaker_for_all(void **state) {
+    struct house *house = *state;
+    open_breaker(house);
+    struct haul haul = take_probe(house);
+    settle_probe(house, &haul, MOVES_DONE);
+    haul = take(house, &crm);
+    assert_false(haul.haul.breaker_open);
+    assert_int_equal(haul.haul.held_for_ms, 0);
+    assert_int_equal(haul.count, 5);
+    assert_string_equal(redis_house_say(house->redis, "HEXISTS kula:service:crm probe_at"),
+                        ":0\r\n");
+}
+
+static void test_another_probe_follows_when_the_prober_has_died(void **state) {
+    struct house *house = *state;
+    open_breaker(house);
+    struct haul dead = {.house = house};
+    do
+        dead = take_for(house, &crm, 8, 30);
+    while (!dead.count);
+    struct haul alive = take_probe(house);
+    settle_probe(house, &alive, MOVES_DONE);
+    assert_false(take(house, &crm).haul.breaker_open);
+}
+
+static void test_a_breaker_that_is_open_is_not_opened_again(void **state) {
+    struct house *house = *state;
+    open_breaker(house);
+    struct haul haul = take_probe(house);
+    settle_probe(house, &haul, MOVES_DEFER);
+    haul = take_probe(house);
+    settle_breaker(house, &haul, 0, haul.taken[0].lease, MOVES_DEFER, MOVES_BREAKER_OPENS);
+    assert_int_equal(take(house, &crm).haul.breaker_probes, 1);
+}
+
+static void test_retries_get_no_more_slots_than_they_may_have(void **state) {
+    struct house *house = *state;
+    open_service(house, &crm);
+    for (int i = 0; i < 4; i++)
+        append(house, (const char *[]){"a", "b", "c", "d"}[i], "ping");
+    take_for(house, &crm, 3, 1);
+    struct haul haul = {.house = house};
+    for (int64_t due_in_ms = 1; due_in_ms;) { /* until all three are due */
+        moves_take(house->ledger,
+                   &(struct moves_take){&crm, 0, 0, LEASE_MS, OWED_MOST_MS, DEADLINE_MS}, on_haul,
+                   &haul);
+        await(house);
+        due_in_ms = haul.haul.next_due_in_ms;
+    }
+    moves_take(house->ledger, &(struct moves_take){&crm, 3, 1, LEASE_MS, OWED_MOST_MS, DEADLINE_MS},
+               on_haul, &haul);
+    await(house);
+    assert_int_equal(haul.count, 2);
+    assert_true(strcmp(haul.taken[0].id, "d") == 0 || strcmp(haul.taken[1].id, "d") == 0);
+    assert_int_equal(haul.haul.next_due_in_ms, 0);
+}
+
+static void test_what_is_handed_out_ten_times_and_never_settled_is_dead(void **state) {
+    struct house *house = *state;
+    open_service(house, &crm);
+    append(house, "evt_1", "ping");
+    struct haul haul;
+    int handed_out = 0;
+    do {
+        haul = take_for(house, &crm, 8, 1);
+        handed_out += (int)haul.count;
+    } while (!haul.haul.poisonous);
+    assert_int_equal(handed_out, 10);
+    assert_int_equal(haul.haul.poisonous, 1);
+    assert_int_equal(haul.haul.owed, 0);
+    struct letters letters = dead_letters(house);
+    assert_string_equal(letters.reason, "handed out 10 times and never tried to the end");
+    assert_int_equal(letters.tries, 0);
+    assert_balances(house);
+}
+
+static void test_what_is_tried_to_its_end_is_no_poison_however_often(void **state) {
+    struct house *house = *state;
+    open_service(house, &crm);
+    append(house, "evt_1", "ping");
+    for (int tries = 0; tries < 15; tries++) {
+        struct haul haul = take_when_due(house);
+        assert_int_equal(haul.taken[0].attempts, tries);
+        settle(house, &haul, 0, MOVES_DEFER);
+    }
+    assert_balances(house);
+}
+
+static struct haul take_with_retention(struct house *house, int64_t owed_most_ms) {
+    struct haul haul = {.house = house};
+    moves_take(house->ledger, &(struct moves_take){&crm, 8, 8, LEASE_MS, owed_most_ms, DEADLINE_MS},
+               on_haul, &haul);
+    await(house);
+    return haul;
+}
+
+static void test_what_is_owed_for_longer_than_the_retention_is_dead(void **state) {
+    struct house *house = *state;
+    open_service(house, &crm);
+    append(house, "evt_1", "ping");
+    struct haul haul = take(house, &crm);
+    settle(house, &haul, 0, MOVES_DEFER);
+    append(house, "evt_2", "ping"); /* never tried: that one is not old */
+    take_for(house, &crm, 1, 1);
+    do
+        haul = take_with_retention(house, 20);
+    while (!haul.haul.expired);
+    assert_int_equal(haul.haul.expired, 1);
+    assert_int_equal(haul.haul.owed, 1);
+    struct letters letters = dead_letters(house);
+    assert_int_equal(letters.count, 1);
+    assert_string_equal(letters.id, "evt_1");
+    assert_string_equal(letters.reason, "owed for longer than forward.retention.events");
+    assert_balances(house);
+}
+
+static void test_what_is_owed_ages_behind_an_open_breaker_too(void **state) {
+    struct house *house = *state;
+    open_breaker(house);
+    say(house, "HSET kula:service:crm held_until 99999999999999"); /* beyond an hour: no hold */
+    say(house, "HSET kula:service:crm paused 1");
+    int64_t expired = 0;
+    while (expired < 2) {
+        struct haul haul = take_with_retention(house, 20);
+        assert_int_equal(haul.count, 0);
+        assert_true(haul.haul.paused && haul.haul.held_for_ms > 0);
+        expired += haul.haul.expired;
+    }
+    assert_int_equal(assert_balances(house).unread, 4);
+}
+
+static void test_an_event_whose_taker_died_is_handed_out_again(void **state) {
+    struct house *house = *state;
+    open_service(house, &crm);
+    append(house, "evt_1", "ping");
+    struct haul dead = take_for(house, &crm, 8, 30);
+    struct haul alive = take_when_due(house);
+    assert_string_equal(alive.taken[0].id, "evt_1");
+    assert_int_equal(alive.taken[0].attempts, 0);
+    assert_int_equal(settle(house, &dead, 0, MOVES_DEFER), MOVES_LEASE_LOST);
+    assert_int_equal(settle(house, &dead, 0, MOVES_BURY), MOVES_LEASE_LOST);
+    /* The late one did deliver it: that holds. */
+    assert_int_equal(settle(house, &dead, 0, MOVES_DONE), MOVES_SETTLED);
+    assert_int_equal(settle(house, &alive, 0, MOVES_DONE), MOVES_LEASE_LOST);
+    assert_int_equal(assert_balances(house).done, 1);
 }
 
 static void on_moved(void *arg, enum ledger_outcome outcome, bool found) {
@@ -1060,6 +1257,15 @@ int main(void) {
         TEST(test_a_delivered_event_is_done_and_a_second_word_changes_nothing),
         TEST(test_a_deferred_event_comes_back_when_due_with_its_attempts),
         TEST(test_a_service_that_asked_for_a_pause_is_handed_nothing_meanwhile),
+        TEST(test_an_open_breaker_hands_out_one_probe_at_a_time_in_turn_due_and_new),
+        TEST(test_a_probe_that_goes_well_closes_the_breaker_for_all),
+        TEST(test_another_probe_follows_when_the_prober_has_died),
+        TEST(test_a_breaker_that_is_open_is_not_opened_again),
+        TEST(test_retries_get_no_more_slots_than_they_may_have),
+        TEST(test_what_is_handed_out_ten_times_and_never_settled_is_dead),
+        TEST(test_what_is_tried_to_its_end_is_no_poison_however_often),
+        TEST(test_what_is_owed_for_longer_than_the_retention_is_dead),
+        TEST(test_what_is_owed_ages_behind_an_open_breaker_too),
         TEST(test_an_event_whose_taker_died_is_handed_out_again),
         TEST(test_a_dead_letter_comes_back_to_its_service_only),
         TEST(test_a_dropped_dead_letter_is_gone_and_no_count_changes),
