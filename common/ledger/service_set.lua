@@ -7,6 +7,6 @@ if redis.call('HEXISTS', places, ARGV[1]) == 0 then return 0 end
 if ARGV[2] == 'pause' then
   redis.call('HSET', about_service, 'paused', 1)
 else
-  redis.call('HDEL', about_service, 'paused', 'held_until', 'breaker', 'opened', 'probe_at', 'probes')
+  redis.call('HDEL', about_service, 'paused', 'held_until', 'breaker', 'opened', 'probe_at', 'probes', 'probed')
 end
 return 1

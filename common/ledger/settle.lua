@@ -25,7 +25,7 @@ local function move_breaker()
   local open = redis.call('HGET', about_service, 'breaker') == 'open'
   local probe_at = string.format('%.0f', now + probe_in_ms)
   if breaker == 'closes' and open then
-    redis.call('HDEL', about_service, 'breaker', 'opened', 'probe_at', 'probes')
+    redis.call('HDEL', about_service, 'breaker', 'opened', 'probe_at', 'probes', 'probed')
   elseif breaker == 'opens' and not open then
     redis.call('HSET', about_service, 'breaker', 'open', 'opened', now, 'probe_at', probe_at, 'probes', 0)
   elseif breaker == 'stays' and open then

@@ -14,6 +14,7 @@ local MOST_HOLD_MS = 3600000 -- nobody may ask for more: beyond that it is a clo
 local PAUSE_LOOK_MS = 2000 -- so soon a forwarder hears that a pause is over
 -- Whoever takes it dies of it, time after time: one that was only unlucky is settled long before.
 local MOST_HANDED_OUT = 10
+local MOST_AGED = 10 -- that a call buries while nothing is handed out
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -120,7 +121,7 @@ end
 
 if held_for > 0 then
   -- What nobody tries ages all the same.
-  for _, id in ipairs(ids_due(MOST_HANDED_OUT)) do
+  for _, id in ipairs(ids_due(MOST_AGED)) do
     local attempts, first = owed_state(id)
     expire(id, attempts, first)
   end
@@ -159,7 +160,7 @@ local function claim_due()
   end
 end
 
-local read, given = 0, 0
+local read, given, fresh = 0, 0, false
 local function read_new()
   while #taken < slots and bytes < most_bytes and looked < MOST_LOOKED do
     local found = redis.call('XREADGROUP', 'GROUP', service, 'forward', 'COUNT', 1, 'STREAMS', events, '>')
@@ -171,7 +172,7 @@ local function read_new()
     if to and to ~= service then
       redis.call('XACK', events, service, entry[1])
     elseif to or wanted(entry[2]) then
-      given = given + 1
+      given, fresh = given + 1, true
       give(entry, '0', '0', '0', '-')
     else
       given, filtered = given + 1, filtered + 1
@@ -185,7 +186,7 @@ end
 local due_first
 if open then
   slots, retry_slots = 1, 1
-  due_first = (tonumber(state.probes) or 0) % 2 == 0
+  due_first = state.probed == 'new'
 else
   due_first = string.find(lease, '^[0-7]') ~= nil
 end
@@ -205,7 +206,7 @@ if #taken >= slots or bytes >= most_bytes or looked >= MOST_LOOKED then more = 1
 if open and #taken > 0 then
   -- The next one when this one is settled, or its taker has died.
   more, held_for = 0, lease_ms
-  redis.call('HSET', about_service, 'probe_at', string.format('%.0f', now + lease_ms))
+  redis.call('HSET', about_service, 'probe_at', string.format('%.0f', now + lease_ms), 'probed', fresh and 'new' or 'due')
 end
 
 local next_due = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')

@@ -34,7 +34,7 @@ static void open_breaker(struct books *books) {
 }
 
 static void test_an_open_breaker_hands_out_one_probe_at_a_time_in_turn_due_and_new(void **state) {
-    static const char *const turns[] = {"evt_1", "evt_3", "evt_2", "evt_4"};
+    static const char *const turns[] = {"evt_3", "evt_1", "evt_4", "evt_2"};
     struct books *books = *state;
     open_breaker(books);
     struct haul haul = books_take(books, &books_crm);

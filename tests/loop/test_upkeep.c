@@ -273,6 +273,34 @@ static void test_the_audit_finds_the_same_faults_in_a_trimmed_stream(void **stat
     }
 }
 
+/* Trims on and on, as other processes do while somebody asks for an audit. */
+static void on_trimmed_meanwhile(void *arg, const struct upkeep_trimmed *result) {
+    struct trimmed *trimmed = arg;
+    struct books *books = trimmed->books;
+    trimmed->result.removed += result->removed;
+    if (result->more)
+        upkeep_trim(books->ledger, &books->config, 0, BOOKS_DEADLINE_MS, on_trimmed_meanwhile,
+                    trimmed);
+}
+
+static void test_what_is_trimmed_during_an_audit_is_no_finding(void **state) {
+    struct books *books = *state;
+    struct trimmed trimmed = {.books = books};
+    books_open_service(books, &books_crm);
+    append_many(books, 2200);
+    struct haul haul;
+    do {
+        haul = books_take_for(books, &books_crm, BOOKS_MOST, BOOKS_LEASE_MS);
+        for (size_t i = 0; i < haul.count; i++)
+            books_settle(books, &haul, i, MOVES_DONE);
+    } while (haul.haul.more);
+    upkeep_trim(books->ledger, &books->config, 0, BOOKS_DEADLINE_MS, on_trimmed_meanwhile,
+                &trimmed);
+    books_assert_balances(books);
+    assert_in_range(trimmed.result.removed, 500, 2200);
+    trim(books); /* so that nothing is under way any more */
+}
+
 static void on_revived(void *arg, enum ledger_outcome outcome, bool found) {
     struct books *books = arg;
     assert_int_equal(outcome, LEDGER_DONE);
@@ -507,6 +535,7 @@ int main(void) {
         TEST(test_a_full_redis_is_trimmed_all_the_same),
         TEST(test_old_dead_letters_go),
         TEST(test_the_audit_finds_the_same_faults_in_a_trimmed_stream),
+        TEST(test_what_is_trimmed_during_an_audit_is_no_finding),
         TEST(test_it_balances_where_a_replay_and_a_later_service_were_trimmed),
         TEST(test_redis_says_how_full_it_is_and_whether_it_would_throw_away),
         TEST(test_trimming_never_passes_what_is_owed_unread_or_noted),
