@@ -283,6 +283,14 @@ static void on_trimmed_meanwhile(void *arg, const struct upkeep_trimmed *result)
                     trimmed);
 }
 
+static void on_audited(void *arg, const struct audit_report *report) {
+    struct books *books = arg;
+    assert_int_equal(report->outcome, LEDGER_DONE);
+    if (report->finding_count)
+        fail_msg("%s", report->findings[0]);
+    books->done = true;
+}
+
 static void test_what_is_trimmed_during_an_audit_is_no_finding(void **state) {
     struct books *books = *state;
     struct trimmed trimmed = {.books = books};
@@ -294,9 +302,11 @@ static void test_what_is_trimmed_during_an_audit_is_no_finding(void **state) {
         for (size_t i = 0; i < haul.count; i++)
             books_settle(books, &haul, i, MOVES_DONE);
     } while (haul.haul.more);
+    /* In this order one trim comes between what the audit takes down and its walk. */
+    audit_run(books->ledger, on_audited, books);
     upkeep_trim(books->ledger, &books->config, 0, BOOKS_DEADLINE_MS, on_trimmed_meanwhile,
                 &trimmed);
-    books_assert_balances(books);
+    books_await(books);
     assert_in_range(trimmed.result.removed, 500, 2200);
     trim(books); /* so that nothing is under way any more */
 }
