@@ -102,9 +102,10 @@ static size_t free_slots(struct courier *courier) {
     return pace_slots(&courier->pace, courier->in_flight, courier->retries, clock_steady_ms());
 }
 
-struct text courier_waits_at(struct courier *courier) {
+struct text courier_waits_at(const struct courier *courier) {
     bool waits = courier->state == COURIER_RESTING && !courier->stopped && courier->drained &&
-                 free_slots(courier) > 0;
+                 !courier->take_wanted &&
+                 pace_room(&courier->pace, courier->in_flight, courier->retries) > 0;
     return waits ? string_text(&courier->place) : (struct text){0};
 }
 

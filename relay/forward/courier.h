@@ -28,6 +28,6 @@ void courier_wake(struct courier *); /* the stream may have grown */
 void courier_stop(struct courier *); /* takes no more; what is in flight is still settled */
 
 /* Its place in the stream while it waits for the bell; empty while it is busy. */
-struct text courier_waits_at(struct courier *);
+struct text courier_waits_at(const struct courier *);
 /* Stopped, and nothing is in flight. */
 bool courier_done(const struct courier *);

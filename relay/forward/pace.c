@@ -29,13 +29,17 @@ static void count_tokens(struct pace *pace, int64_t now_ms) {
     pace->tokens_ms = now_ms;
 }
 
-size_t pace_slots(struct pace *pace, size_t in_flight, size_t retries, int64_t now_ms) {
+size_t pace_room(const struct pace *pace, size_t in_flight, size_t retries) {
     size_t window = (size_t)pace->window;
-    size_t slots = window > in_flight ? window - in_flight : 0;
+    if (window > in_flight)
+        return window - in_flight;
     /* The window may have shrunk below the retries that are still under way: a new event's slot
      * stays. */
-    if (!slots && window >= 2 && retries == in_flight && in_flight < (size_t)pace->most)
-        slots = 1;
+    return window >= 2 && retries == in_flight && in_flight < (size_t)pace->most;
+}
+
+size_t pace_slots(struct pace *pace, size_t in_flight, size_t retries, int64_t now_ms) {
+    size_t slots = pace_room(pace, in_flight, retries);
     if (!pace->rate)
         return slots;
     count_tokens(pace, now_ms);

@@ -34,8 +34,10 @@ struct pace {
 
 void pace_init(struct pace *, int64_t concurrency, int64_t rate, int64_t now_ms);
 
-/* How many attempts may start now, with so many in flight, of which so many are
- * retries; and how many of the new ones may be retries. */
+/* How many attempts may start, with so many in flight, of which so many are
+ * retries: as far as the window goes, and now, as `rate` goes too; and how many
+ * of the new ones may be retries. */
+size_t pace_room(const struct pace *, size_t in_flight, size_t retries_in_flight);
 size_t pace_slots(struct pace *, size_t in_flight, size_t retries_in_flight, int64_t now_ms);
 size_t pace_retry_slots(const struct pace *, size_t slots, size_t retries_in_flight);
 /* Until `rate` has one to spare: 0 where that is not what stands in the way. */

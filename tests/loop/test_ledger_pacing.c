@@ -69,7 +69,7 @@ static void test_a_probe_that_goes_well_closes_the_breaker_for_all(void **state)
 static void test_another_probe_follows_when_the_prober_has_died(void **state) {
     struct books *books = *state;
     open_breaker(books);
-    struct haul dead = {.books = books};
+    struct haul dead;
     do
         dead = books_take_for(books, &books_crm, 8, 30);
     while (!dead.count);
@@ -94,12 +94,11 @@ static void test_retries_get_no_more_slots_than_they_may_have(void **state) {
     for (int i = 0; i < 4; i++)
         books_append(books, (const char *[]){"a", "b", "c", "d"}[i], "ping");
     books_take_for(books, &books_crm, 3, 1);
-    struct haul haul = {.books = books};
-    for (int64_t due_in_ms = 1; due_in_ms;) { /* until all three are due */
+    struct haul haul;
+    do /* until all three are due */
         haul = books_take_as(books, &(struct moves_take){&books_crm, 0, 0, BOOKS_LEASE_MS,
                                                          BOOKS_OWED_MOST_MS, BOOKS_DEADLINE_MS});
-        due_in_ms = haul.haul.next_due_in_ms;
-    }
+    while (haul.haul.next_due_in_ms);
     haul = books_take_as(books, &(struct moves_take){&books_crm, 3, 1, BOOKS_LEASE_MS,
                                                      BOOKS_OWED_MOST_MS, BOOKS_DEADLINE_MS});
     assert_int_equal(haul.count, 2);
@@ -139,10 +138,8 @@ static void test_what_is_tried_to_its_end_is_no_poison_however_often(void **stat
 }
 
 static struct haul take_with_retention(struct books *books, int64_t owed_most_ms) {
-    struct haul haul = {.books = books};
-    haul = books_take_as(books, &(struct moves_take){&books_crm, 8, 8, BOOKS_LEASE_MS, owed_most_ms,
+    return books_take_as(books, &(struct moves_take){&books_crm, 8, 8, BOOKS_LEASE_MS, owed_most_ms,
                                                      BOOKS_DEADLINE_MS});
-    return haul;
 }
 
 static void test_what_is_owed_for_longer_than_the_retention_is_dead(void **state) {
