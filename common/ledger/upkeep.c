@@ -10,7 +10,7 @@
 #include "ledger/room.h"
 #include "ledger/scripts.h"
 
-enum { PAGE = 500 }; /* entries a script removes, so that it does not hold Redis up */
+enum { PAGE = 200 }; /* entries a script removes, so that it does not hold Redis up */
 
 struct trim_op {
     struct op op;

@@ -112,7 +112,7 @@ static void test_too_much_that_is_owed_stays_and_is_told(void **state) {
 static void test_a_page_at_a_time_goes_and_more_is_told(void **state) {
     struct books *books = *state;
     books_open_service(books, &books_crm);
-    append_many(books, 600);
+    append_many(books, 300);
     struct haul haul;
     do {
         haul = books_take_for(books, &books_crm, BOOKS_MOST, BOOKS_LEASE_MS);
@@ -120,12 +120,12 @@ static void test_a_page_at_a_time_goes_and_more_is_told(void **state) {
             books_settle(books, &haul, i, MOVES_DONE);
     } while (haul.haul.more);
     struct trimmed trimmed = trim_once(books, 0);
-    assert_int_equal(trimmed.result.removed, 500);
+    assert_int_equal(trimmed.result.removed, 200);
     assert_true(trimmed.result.more);
     trimmed = trim_once(books, 0);
     assert_int_equal(trimmed.result.removed, 100);
     assert_false(trimmed.result.more);
-    assert_int_equal(books_assert_balances(books).given, 600);
+    assert_int_equal(books_assert_balances(books).given, 300);
 }
 
 static void test_nothing_goes_before_a_service_ever_came(void **state) {
@@ -307,7 +307,7 @@ static void test_what_is_trimmed_during_an_audit_is_no_finding(void **state) {
     upkeep_trim(books->ledger, &books->config, 0, BOOKS_DEADLINE_MS, on_trimmed_meanwhile,
                 &trimmed);
     books_await(books);
-    assert_in_range(trimmed.result.removed, 500, 2200);
+    assert_in_range(trimmed.result.removed, 200, 2200);
     trim(books); /* so that nothing is under way any more */
 }
 
