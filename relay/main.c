@@ -26,6 +26,10 @@ static const struct cli_command commands[] = {
     {"show", "EVENT_ID [--json]", "one event's way", show_main},
     {"dead", "list|show|replay|drop SERVICE [ID...] [--all] [--dry-run] [--reveal] [--json]",
      "the dead letters", dead_main},
+    {"pause", "SERVICE", "stops deliveries to a service", pause_main},
+    {"resume", "SERVICE", "goes on with them", resume_main},
+    {"service", "list|forget [SERVICE] [--dry-run] [--json]", "how each service stands",
+     service_main},
     {"send",
      "[--url URL] [--secret-file FILE] [--type TYPE] [--body FILE|-] [--id ID] [--count N] "
      "[--rate N] [--concurrency N] [--ca-file FILE] [--json]",

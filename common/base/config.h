@@ -62,6 +62,7 @@ struct config_service {
     int64_t timeout_ms;
     int64_t connect_timeout_ms;
     int64_t concurrency;
+    int64_t rate; /* attempts a second; 0: no limit */
     int64_t retry_first_ms;
     int64_t retry_most_ms;
     int64_t retry_give_up_ms;
@@ -76,6 +77,12 @@ struct config_service {
     char *client_certificate;
     char *client_key;
     enum config_link_local link_local;
+};
+
+struct config_retention {
+    int64_t events_ms, dead_ms;
+    int64_t max_events;
+    int64_t foreign_ms; /* for how long somebody else's group may hold trimming back */
 };
 
 struct config {
@@ -96,6 +103,7 @@ struct config {
     int64_t spool_max_bytes;
     int64_t spool_keep_ms;
     char *forward_admin; /* NULL: none */
+    struct config_retention retention;
     struct config_service *services;
     size_t service_count;
     enum log_level log_level;

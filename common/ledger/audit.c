@@ -30,6 +30,9 @@ struct audit {
     size_t endpoint_count;
     size_t at; /* the service being looked at */
     int64_t meant;
+    /* Of what was given, no longer in the stream: before the walk and after it. What is trimmed
+     * meanwhile may have been walked past or not. */
+    int64_t trimmed, trimmed_after;
     char *place, *after, *cursor;
     struct string not_pending, not_there;
     size_t not_pending_count, not_there_count;
@@ -89,12 +92,13 @@ static void judge_sum(struct audit *audit, struct audit_service *service) {
 
 static void judge_walk(struct audit *audit, struct audit_service *service) {
     const char *prefix = audit->op.ledger->prefix;
-    bool whole = audit->report.added == audit->report.length;
-    if (audit->meant > service->given || (whole && audit->meant < service->given))
+    bool whole = audit->report.added == audit->report.length + audit->report.trimmed;
+    if (audit->meant + audit->trimmed > service->given ||
+        (whole && audit->meant + audit->trimmed_after < service->given))
         find(audit,
-             "%s: %" PRId64 " events meant for it stand in %s:events up to its place %s, but "
-             "%" PRId64 " were given",
-             service->name, audit->meant, prefix, audit->place, service->given);
+             "%s: %" PRId64 " events meant for it stand in %s:events up to its place %s and "
+             "%" PRId64 " were trimmed, but %" PRId64 " were given",
+             service->name, audit->meant, prefix, audit->place, audit->trimmed, service->given);
     if (audit->not_pending_count)
         find(audit,
              "%s: %zu owed events are not pending in its group, as if acknowledged by hand:%s "
@@ -128,6 +132,7 @@ static void on_page(void *arg, enum redis_outcome outcome, const struct redis_va
     audit->after = text_copy(redis_text(redis_item(reply, 0)));
     audit->cursor = text_copy(redis_text(redis_item(reply, 3)));
     audit->meant += redis_integer(redis_item(reply, 2));
+    audit->trimmed_after = redis_integer(redis_item(reply, 6));
     note_ids(redis_item(reply, 4), &audit->not_pending, &audit->not_pending_count);
     note_ids(redis_item(reply, 5), &audit->not_there, &audit->not_there_count);
     if (!walked || audit->cursor[0]) {
@@ -149,6 +154,7 @@ static void ask_page(struct audit *audit) {
     struct command command = {.script = &script_audit_page};
     command_key(&command, ledger, "events");
     command_key_of(&command, ledger, "owed", service);
+    command_key_of(&command, ledger, "count", service);
     command_text(&command, service);
     command_text_of(&command, audit->after);
     command_text_of(&command, audit->place);
@@ -191,6 +197,7 @@ static void on_service(void *arg, enum redis_outcome outcome, const struct redis
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         *counts[i] = redis_integer(redis_item(reply, i));
     service->unread = redis_integer(redis_item(reply, 11));
+    audit->trimmed = redis_integer(redis_item(reply, 12));
     audit->place = text_copy(redis_text(redis_item(reply, 8)));
     audit->after = text_copy(redis_text(redis_item(reply, 9)));
     audit->cursor = text_copy(text_of("0"));
@@ -249,11 +256,13 @@ static void on_stream(void *arg, enum redis_outcome outcome, const struct redis_
              "%s:events had %" PRId64 " entries added, but the endpoints appended %" PRId64
              " and %" PRId64 " were revived",
              prefix, report->added, report->appended, report->revived);
-    if (report->length != report->added)
+    report->trimmed = redis_integer(redis_item(reply, 5));
+    if (report->length + report->trimmed != report->added)
         find(audit,
-             "%" PRId64 " entries were taken out of %s:events, which nothing of ours does; the "
-             "newest of them is %.*s",
-             report->added - report->length, prefix, TEXT_ARG(redis_text(redis_item(reply, 4))));
+             "%" PRId64 " entries were taken out of %s:events by somebody else than us; the newest "
+             "that was deleted is %.*s",
+             report->added - report->length - report->trimmed, prefix,
+             TEXT_ARG(redis_text(redis_item(reply, 4))));
     look_at_service(audit);
 }
 

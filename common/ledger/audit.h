@@ -1,8 +1,8 @@
 /* Do the counts balance? For each service, given = filtered + done + dead +
  * dropped + owed; what its group holds is what is owed; and between its start
- * and its place nothing stands in the stream that was neither given nor meant
- * for another. For the stream: what the endpoints appended and what was revived
- * is what was added to it, and nothing was taken out by hand. */
+ * and its place nothing stands in the stream, or was trimmed, that was neither
+ * given nor meant for another. For the stream: what the endpoints appended and
+ * what was revived is what was added to it, and nothing but trim took any out. */
 #pragma once
 #include "ledger/ledger.h"
 
@@ -15,7 +15,7 @@ struct audit_service {
 
 struct audit_report {
     enum ledger_outcome outcome;
-    int64_t appended, revived, added, length;
+    int64_t appended, revived, added, trimmed, length;
     const struct audit_service *services;
     size_t service_count;
     const char *const *findings; /* sentences, each naming the key to look at; none: it balances */

@@ -1,10 +1,10 @@
 #!lua flags=no-writes
 -- audit_page: a page of the stream as one service sees it, and a page of what it is owed.
--- KEYS events owed   ARGV service after to page owed_cursor
+-- KEYS events owed count   ARGV service after to page owed_cursor
 -- Returns {last id, how many were looked at, how many are meant for the service, next owed cursor,
--- owed ids that are not pending, owed ids that are not in the stream}.
+-- owed ids that are not pending, owed ids that are not in the stream, trimmed}.
 -- What is owed is pending at every moment, so a page needs no other page to be judged.
-local events, owed = KEYS[1], KEYS[2]
+local events, owed, count = KEYS[1], KEYS[2], KEYS[3]
 local service, after, to, page, cursor = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 -- One at a time and up to a mebibyte: a page of large bodies would fill Redis' memory, and hold it up.
@@ -34,4 +34,4 @@ if cursor ~= '' then
     if #redis.call('XRANGE', events, id, id) == 0 then not_there[#not_there + 1] = id end
   end
 end
-return {after, looked, meant, cursor, not_pending, not_there}
+return {after, looked, meant, cursor, not_pending, not_there, redis.call('HGET', count, 'trimmed') or 0}

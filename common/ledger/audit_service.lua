@@ -1,7 +1,8 @@
 #!lua flags=no-writes
 -- audit_service: one service's counts, all of one moment.
 -- KEYS events places owed count service due   ARGV service
--- Returns {given, filtered, done, dead, dropped, owed, pending, due, place, start, position, unread};
+-- Returns {given, filtered, done, dead, dropped, owed, pending, due, place, start, position, unread,
+-- trimmed};
 -- position "" is no group, unread -1 is unknown.
 local events, places, owed, count, about_service, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local service = ARGV[1]
@@ -22,4 +23,5 @@ for _, group in ipairs(groups.err and {} or groups) do
   for i = 1, #group, 2 do fields[group[i]] = group[i + 1] end
   if fields.name == service then result[11], result[12] = fields['last-delivered-id'], fields.lag or -1 end
 end
+result[13] = redis.call('HGET', count, 'trimmed') or 0
 return result

@@ -1,7 +1,15 @@
 #!/usr/bin/env python3
-"""Turns the ledger's .lua files into one C file of redis_script tables: embed.py OUT.c IN.lua..."""
+"""Turns the ledger's .lua files into one C file of redis_script tables: embed.py OUT.c IN.lua...
+
+A line "-- include PIECE.lua" stands for that file beside it: a script of Redis cannot call another.
+"""
 import pathlib
+import re
 import sys
+
+
+def whole(source):
+    return re.sub(r"(?m)^-- include (\S+)$", lambda piece: (source.parent / piece[1]).read_text(), source.read_text())
 
 
 def c_string(text):
@@ -15,7 +23,7 @@ def main():
     parts = ['#include "ledger/scripts.h"\n']
     for source in sources:
         name = source.stem
-        parts.append(f'struct redis_script script_{name} = {{.name = "{name}", .source =\n{c_string(source.read_text())}}};\n')
+        parts.append(f'struct redis_script script_{name} = {{.name = "{name}", .source =\n{c_string(whole(source))}}};\n')
     names = ", ".join(f"&script_{source.stem}" for source in sources)
     parts.append(f"struct redis_script *const scripts_all[] = {{{names}, NULL}};\n")
     out.write_text("\n".join(parts))

@@ -114,6 +114,12 @@ static void on_take(void *arg, enum redis_outcome outcome, const struct redis_va
         haul.dropped = redis_integer(redis_item(reply, 5));
         haul.owed = redis_integer(redis_item(reply, 6));
         haul.held_for_ms = redis_integer(redis_item(reply, 8));
+        haul.paused = redis_integer(redis_item(reply, 9)) != 0;
+        haul.breaker_open = redis_integer(redis_item(reply, 10)) != 0;
+        haul.breaker_probes = (unsigned)redis_integer(redis_item(reply, 11));
+        haul.probe = redis_integer(redis_item(reply, 12)) != 0;
+        haul.expired = redis_integer(redis_item(reply, 13));
+        haul.poisonous = redis_integer(redis_item(reply, 14));
     }
     take->fn(take->arg, &haul);
     free(taken);
@@ -135,9 +141,12 @@ void moves_take(struct ledger *ledger, const struct moves_take *what, moves_take
     command_key_of(&command, ledger, "owed", name);
     command_key_of(&command, ledger, "count", name);
     command_key_of(&command, ledger, "service", name);
+    command_key_of(&command, ledger, "dead", name);
     command_text(&command, name);
     command_number(&command, (int64_t)what->slots);
+    command_number(&command, (int64_t)what->retry_slots);
     command_number(&command, what->lease_ms);
+    command_number(&command, what->owed_most_ms);
     command_number(&command, MOST_TAKE_BYTES);
     command_text_of(&command, take->lease);
     command_number(&command, (int64_t)service->endpoint_count);
@@ -179,6 +188,16 @@ static const char *verdict_word(enum moves_verdict verdict) {
     return "bury";
 }
 
+static const char *breaker_word(enum moves_breaker breaker) {
+    static const char *const words[] = {
+        [MOVES_BREAKER_AS_IS] = "as_is",
+        [MOVES_BREAKER_OPENS] = "opens",
+        [MOVES_BREAKER_STAYS] = "stays",
+        [MOVES_BREAKER_CLOSES] = "closes",
+    };
+    return words[breaker];
+}
+
 void moves_settle(struct ledger *ledger, const struct moves_settle *what, moves_settle_fn *fn,
                   void *arg) {
     struct text service = text_of(what->service);
@@ -202,6 +221,8 @@ void moves_settle(struct ledger *ledger, const struct moves_settle *what, moves_
     command_number(&command, what->took_ms);
     command_number(&command, MOST_LOG_ENTRIES);
     command_number(&command, what->hold_ms);
+    command_text_of(&command, breaker_word(what->breaker));
+    command_number(&command, what->probe_in_ms);
     struct settle_op *settle = op_start(ledger, sizeof *settle);
     settle->fn = fn;
     settle->arg = arg;

@@ -16,9 +16,13 @@ typedef void moves_done_fn(void *arg, enum ledger_outcome);
 void moves_open(struct ledger *, const struct config_service *services, size_t count,
                 int64_t deadline_ms, moves_done_fn *, void *arg);
 
-/* take: claims what is due, then reads new ones, up to `slots` events and about
+/* take: claims what is due and reads new ones, up to `slots` events and about
  * 1 MiB, and gives each a lease. What the service does not want is acknowledged
- * and counted in the same script; what is addressed to another is passed over. */
+ * and counted in the same script; what is addressed to another is passed over.
+ * What was first tried too long ago, or was handed out again and again and never
+ * settled (whoever gets it dies of it), becomes a dead letter. While the breaker
+ * is open it hands out one event at a time, in turn the oldest due one and one
+ * that was never tried, and nothing else is read. */
 struct moves_taken {
     struct ledger_event event;
     struct text lease; /* a random token: settle only works with it */
@@ -32,19 +36,38 @@ struct moves_haul { /* borrowed until the callback returns */
     int64_t now_ms;         /* Redis' time, for give_up */
     int64_t next_due_in_ms; /* when to look again; -1: nothing is waiting */
     bool more;              /* stopped by slots, bytes or length of the script: take again */
-    int64_t held_for_ms; /* the service asked for a pause (settle): nothing is handed out so long */
-    bool no_group;       /* the group or the stream is gone: heal, then take again */
-    struct text place;   /* the service has been given everything up to here */
-    int64_t filtered, dropped, owed; /* in this call, in this call, now */
+    /* Nothing (more) is handed out for so long: the service asked for a pause, the breaker is open,
+     * or a person paused it, for who knows how long. */
+    int64_t held_for_ms;
+    bool paused;
+    bool breaker_open;
+    unsigned breaker_probes;    /* that failed since it opened */
+    bool probe;                 /* what is handed out is one */
+    bool no_group;              /* the group or the stream is gone: heal, then take again */
+    struct text place;          /* the service has been given everything up to here */
+    int64_t owed;               /* now */
+    int64_t filtered, dropped;  /* in this call */
+    int64_t expired, poisonous; /* in this call: became dead letters, untried */
 };
 typedef void moves_take_fn(void *arg, const struct moves_haul *);
 struct moves_take {
     const struct config_service *service;
     size_t slots;
+    size_t retry_slots; /* of these, for what was handed out before */
     int64_t lease_ms;
+    int64_t owed_most_ms; /* after its first attempt it is dead */
     int64_t deadline_ms;
 };
 void moves_take(struct ledger *, const struct moves_take *, moves_take_fn *, void *arg);
+
+/* What an attempt means for the service's breaker, which stands in Redis so that
+ * all forwarders, and the next one, keep to it. */
+enum moves_breaker {
+    MOVES_BREAKER_AS_IS,
+    MOVES_BREAKER_OPENS,
+    MOVES_BREAKER_STAYS, /* a probe failed */
+    MOVES_BREAKER_CLOSES,
+};
 
 /* settle: says how an attempt went. With a lease that is no longer held, DEFER
  * and BURY change nothing; DONE holds whoever says it. */
@@ -62,10 +85,12 @@ struct moves_settle {
     struct text event_id; /* Kula's, for the log of attempts */
     bool revived;         /* for the same: its origin is replay, not live */
     enum moves_verdict verdict;
-    int64_t delay_ms;   /* DEFER: until when */
-    int64_t hold_ms;    /* DEFER: for so long nobody gets anything for this service; 0: no pause */
-    const char *reason; /* for log and dead letter: "answered", "timed out", ...; one line */
-    int status;         /* 0 where there was no answer */
+    int64_t delay_ms; /* DEFER: until when */
+    int64_t hold_ms;  /* DEFER: for so long nobody gets anything for this service; 0: no pause */
+    enum moves_breaker breaker;
+    int64_t probe_in_ms; /* OPENS, STAYS: until the next probe */
+    const char *reason;  /* for log and dead letter: "answered", "timed out", ...; one line */
+    int status;          /* 0 where there was no answer */
     int64_t took_ms;
     int64_t deadline_ms;
 };

@@ -1,20 +1,27 @@
 #!lua flags=allow-oom
 -- take: hands out what is due and what is new, each with a lease.
--- KEYS events places due owed count service
--- ARGV service slots lease_ms most_bytes lease endpoint_count endpoints... patterns...
+-- KEYS events places due owed count service dead
+-- ARGV service slots retry_slots lease_ms owed_most_ms most_bytes lease endpoint_count endpoints... patterns...
 -- A pattern is a Lua pattern, with "!" in front where it excludes.
--- Returns {now, next_due_in_ms | -1, more, place, filtered, dropped, owed, entries, held_for_ms},
--- an entry being {stream id, attempts, first_ms, fields}; or {} when the group is gone.
-local events, places, due, owed, count, about_service = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local service, slots, lease_ms, most_bytes, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local MOST_READ = 500 -- new entries a call, so that a long run of unwanted ones does not hold Redis up
+-- Returns {now, next_due_in_ms | -1, more, place, filtered, dropped, owed, entries, held_for_ms, paused,
+-- breaker open, failed probes, is a probe, expired, poisonous}, an entry being {stream id, attempts, first_ms,
+-- fields}; or {} when the group is gone.
+local events, places, due, owed, count, about_service, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local service, slots, retry_slots, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local owed_most_ms, most_bytes, lease, FILTER = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], 8
+local MOST_LOOKED = 500 -- entries a call, so that a long run of unwanted ones does not hold Redis up
+local MOST_HOLD_MS = 3600000 -- nobody may ask for more: beyond that it is a clock that was set back
+local PAUSE_LOOK_MS = 2000 -- so soon a forwarder hears that a pause is over
+-- Whoever takes it dies of it, time after time: one that was only unlucky is settled long before.
+local MOST_HANDED_OUT = 10
+local MOST_AGED = 10 -- that a call buries while nothing is handed out
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local endpoints, patterns = {}, {}
-for i = 7, 6 + ARGV[6] do endpoints[ARGV[i]] = true end
-for i = 7 + ARGV[6], #ARGV do patterns[#patterns + 1] = ARGV[i] end
+for i = FILTER + 1, FILTER + ARGV[FILTER] do endpoints[ARGV[i]] = true end
+for i = FILTER + 1 + ARGV[FILTER], #ARGV do patterns[#patterns + 1] = ARGV[i] end
 
 local function group_position()
   local groups = redis.pcall('XINFO', 'GROUPS', events)
@@ -37,12 +44,28 @@ if redis.call('HLEN', owed) ~= redis.call('ZCARD', due) then return {} end
 -- The noted place is the truth: a group set forward by hand would lose events, one set back repeat them.
 if position ~= place then redis.call('XGROUP', 'SETID', events, service, place) end
 
-local held_for = math.max(0, (redis.call('HGET', about_service, 'held_until') or 0) - now)
--- Nobody may ask for more than an hour: beyond that it is a clock that was set back.
-if held_for > 3600000 then held_for = 0 end
-if held_for > 0 then return {now, -1, 0, place, 0, 0, redis.call('HLEN', owed), {}, held_for} end
+-- include bury.lua
 
-local taken, bytes, filtered, dropped, more = {}, 0, 0, 0, 0
+local state = {}
+local flat = redis.call('HGETALL', about_service)
+for i = 1, #flat, 2 do state[flat[i]] = flat[i + 1] end
+local open = state.breaker == 'open'
+
+local function until_time(at)
+  local wait = math.max(0, (tonumber(at) or 0) - now)
+  return wait <= MOST_HOLD_MS and wait or 0
+end
+local held_for = until_time(state.held_until)
+if open then held_for = math.max(held_for, until_time(state.probe_at)) end
+if state.paused then held_for = math.max(held_for, PAUSE_LOOK_MS) end
+
+local taken, bytes, looked = {}, 0, 0
+local filtered, dropped, expired, poisonous, more = 0, 0, 0, 0, 0
+
+local function reply(next_due_in)
+  return {now, next_due_in, more, place, filtered, dropped, redis.call('HLEN', owed), taken, held_for,
+    state.paused and 1 or 0, open and 1 or 0, tonumber(state.probes) or 0, open and #taken or 0, expired, poisonous}
+end
 
 local function give(entry, attempts, first, last, outcome)
   redis.call('HSET', owed, entry[1], table.concat({lease, attempts, first, last, outcome}, ' '))
@@ -51,27 +74,58 @@ local function give(entry, attempts, first, last, outcome)
   for i = 2, #entry[2], 2 do bytes = bytes + #entry[2][i] end
 end
 
-local function forget(id)
-  redis.call('HDEL', owed, id)
-  redis.call('ZREM', due, id)
-  return redis.call('XACK', events, service, id)
+local function drop(id)
+  forget(id)
+  redis.call('HINCRBY', count, 'dropped', 1)
+  dropped = dropped + 1
+end
+
+-- Its time is over, however it would go now.
+local function expire(id, attempts, first)
+  if first == '0' or now - first < owed_most_ms then return false end
+  local dies = bury(id, 'owed for longer than forward.retention.events', 0, attempts)
+  expired, dropped = expired + (dies and 1 or 0), dropped + (dies and 0 or 1)
+  return true
+end
+
+local function owed_state(id)
+  local attempts, first, last, outcome = string.match(redis.call('HGET', owed, id) or '', '^%S+ (%d+) (%d+) (%d+) (.*)$')
+  return attempts or '0', first or '0', last or '0', outcome or '-'
 end
 
 local function claim(id)
-  local state = redis.call('HGET', owed, id)
-  if not state and #redis.call('XPENDING', events, service, id, id, 1) == 0 then
+  local pending = redis.call('XPENDING', events, service, id, id, 1)[1]
+  if not pending and redis.call('HEXISTS', owed, id) == 0 then
     redis.call('ZREM', due, id) -- settled long ago: nobody is owed it
     return
   end
-  local entry = redis.call('XRANGE', events, id, id)[1]
-  if not entry then
-    forget(id)
-    redis.call('HINCRBY', count, 'dropped', 1)
-    dropped = dropped + 1
+  local attempts, first, last, outcome = owed_state(id)
+  if expire(id, attempts, first) then return end
+  if pending and pending[4] >= MOST_HANDED_OUT then
+    local dies = bury(id, 'handed out ' .. pending[4] .. ' times and never tried to the end', 0, attempts)
+    poisonous, dropped = poisonous + (dies and 1 or 0), dropped + (dies and 0 or 1)
     return
   end
-  local attempts, first, last, outcome = string.match(state or '', '^%S+ (%d+) (%d+) (%d+) (.*)$')
-  give(entry, attempts or '0', first or '0', last or '0', outcome or '-')
+  -- It also counts that it is handed out; see XPENDING.
+  local entry = redis.call('XCLAIM', events, service, 'forward', 0, id, 'FORCE')[1]
+  if entry then
+    give(entry, attempts, first, last, outcome)
+  else
+    drop(id)
+  end
+end
+
+local function ids_due(most)
+  return redis.call('ZRANGE', due, '-inf', string.format('%.0f', now), 'BYSCORE', 'LIMIT', 0, most)
+end
+
+if held_for > 0 then
+  -- What nobody tries ages all the same.
+  for _, id in ipairs(ids_due(MOST_AGED)) do
+    local attempts, first = owed_state(id)
+    expire(id, attempts, first)
+  end
+  return reply(-1)
 end
 
 local function field(fields, name)
@@ -96,29 +150,29 @@ local function wanted(fields)
 end
 
 local function claim_due()
-  local most = slots - #taken
-  if most < 1 then return end
-  local ids = redis.call('ZRANGE', due, '-inf', string.format('%.0f', now), 'BYSCORE', 'LIMIT', 0, most)
-  for i, id in ipairs(ids) do
-    if bytes >= most_bytes then break end
-    claim(id)
-    if i == most then more = 1 end
+  local most = math.min(slots - #taken, retry_slots)
+  local before = #taken
+  while #taken - before < most and bytes < most_bytes and looked < MOST_LOOKED do
+    local id = ids_due(1)[1]
+    if not id then break end
+    looked = looked + 1
+    claim(id) -- which takes it out of what is due, one way or another
   end
 end
 
-local read, given = 0, 0
+local read, given, fresh = 0, 0, false
 local function read_new()
-  while #taken < slots and bytes < most_bytes and read < MOST_READ do
-    local reply = redis.call('XREADGROUP', 'GROUP', service, 'forward', 'COUNT', 1, 'STREAMS', events, '>')
-    if not reply then break end
-    local entry = reply[1][2][1]
+  while #taken < slots and bytes < most_bytes and looked < MOST_LOOKED do
+    local found = redis.call('XREADGROUP', 'GROUP', service, 'forward', 'COUNT', 1, 'STREAMS', events, '>')
+    if not found then break end
+    local entry = found[1][2][1]
     local to = field(entry[2], 'to')
-    read = read + 1
+    read, looked = read + 1, looked + 1
     place = entry[1]
     if to and to ~= service then
       redis.call('XACK', events, service, entry[1])
     elseif to or wanted(entry[2]) then
-      given = given + 1
+      given, fresh = given + 1, true
       give(entry, '0', '0', '0', '-')
     else
       given, filtered = given + 1, filtered + 1
@@ -127,20 +181,33 @@ local function read_new()
   end
 end
 
--- By lot: what fails for hours must not keep what is new from its first attempt, nor the other way round.
-if string.find(lease, '^[0-7]') then
+-- What fails for hours must not keep what is new from its first attempt, nor the other way round: by lot; and
+-- probes take turns, for one bad event must not keep the breaker open.
+local due_first
+if open then
+  slots, retry_slots = 1, 1
+  due_first = state.probed == 'new'
+else
+  due_first = string.find(lease, '^[0-7]') ~= nil
+end
+if due_first then
   claim_due()
   read_new()
 else
   read_new()
   claim_due()
 end
-if #taken >= slots or bytes >= most_bytes or read >= MOST_READ then more = 1 end
 
 if read > 0 then redis.call('HSET', places, service, place) end
 if given > 0 then redis.call('HINCRBY', count, 'given', given) end
 if filtered > 0 then redis.call('HINCRBY', count, 'filtered', filtered) end
 
+if #taken >= slots or bytes >= most_bytes or looked >= MOST_LOOKED then more = 1 end
+if open and #taken > 0 then
+  -- The next one when this one is settled, or its taker has died.
+  more, held_for = 0, lease_ms
+  redis.call('HSET', about_service, 'probe_at', string.format('%.0f', now + lease_ms), 'probed', fresh and 'new' or 'due')
+end
+
 local next_due = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
-local next_due_in = next_due[2] and math.max(0, next_due[2] - now) or -1
-return {now, next_due_in, more, place, filtered, dropped, redis.call('HLEN', owed), taken, 0}
+return reply(next_due[2] and math.max(0, next_due[2] - now) or -1)

@@ -35,6 +35,7 @@ static void report_json(struct cli *cli, const struct audit_report *report) {
     cli_json_number(cli, "appended", report->appended);
     cli_json_number(cli, "revived", report->revived);
     cli_json_number(cli, "added", report->added);
+    cli_json_number(cli, "trimmed", report->trimmed);
     cli_json_number(cli, "length", report->length);
     json_key(cli->json, "findings");
     json_open(cli->json, '[');
@@ -57,9 +58,11 @@ static void print_service(const struct audit_service *service) {
 }
 
 static void print_report(const struct audit_report *report) {
-    printf("stream: %lld appended + %lld sent again = %lld added; %lld stand in it\n\n",
-           (long long)report->appended, (long long)report->revived, (long long)report->added,
-           (long long)report->length);
+    printf(
+        "stream: %lld appended + %lld sent again = %lld added = %lld trimmed + %lld that stand in "
+        "it\n\n",
+        (long long)report->appended, (long long)report->revived, (long long)report->added,
+        (long long)report->trimmed, (long long)report->length);
     printf("%s%-20s %9s   %9s   %9s   %6s   %7s   %6s  %7s  %s%s\n", cli_colour(CLI_BOLD),
            "service", "given", "filtered", "done", "dead", "dropped", "owed", "unread", "balances",
            cli_colour(CLI_PLAIN));

@@ -5,7 +5,10 @@
 int audit_main(int argc, char **argv);
 int dead_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
+int pause_main(int argc, char **argv);
+int resume_main(int argc, char **argv);
 int send_main(int argc, char **argv);
+int service_main(int argc, char **argv);
 int show_main(int argc, char **argv);
 int spool_main(int argc, char **argv);
 int tail_main(int argc, char **argv);

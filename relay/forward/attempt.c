@@ -55,7 +55,7 @@ static bool is_word(struct text text) {
 }
 
 bool attempt_sendable(const struct attempt *attempt) {
-    return is_word(attempt->event.id) && is_word(attempt->event.type);
+    return is_word(attempt->event.id) && is_word(attempt->event.type) && attempt->event.body.size;
 }
 
 static bool is_trace(struct text trace) {

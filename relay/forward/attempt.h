@@ -21,12 +21,14 @@ struct attempt {
     unsigned failed;           /* attempts settled before this one */
     int64_t first_ms;          /* Redis' time of the first of them; 0 where there is none */
     int64_t taken_ms;          /* Redis' time when this one was handed out */
+    bool probe;                /* of an open breaker */
+    unsigned round;            /* see pace_start */
     char *kept;
 };
 
 struct attempt *attempt_create(const struct moves_taken *, int64_t now_ms);
-/* False where the entry is not an event of ours: an id or type that is missing
- * or could not stand in a header. Such a one is never sent. */
+/* False where the entry is not an event of ours: no body, or an id or type that is
+ * missing or could not stand in a header. Such a one is never sent. */
 bool attempt_sendable(const struct attempt *);
 /* The attempt is `arg` of the callback, and must live until then. */
 void attempt_send(struct attempt *, const struct config_service *, struct signer *,

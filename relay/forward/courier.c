@@ -1,15 +1,16 @@
 #include "forward/courier.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/config.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "forward/attempt.h"
+#include "forward/backoff.h"
+#include "forward/pace.h"
 #include "forward/signer.h"
+#include "forward/tally.h"
 #include "forward/verdict.h"
 
 enum {
@@ -19,6 +20,8 @@ enum {
     /* A result is worth waiting for: unsettled, the event would be sent again. */
     SETTLE_DEADLINE_MS = 600000,
     AFTER_TROUBLE_MS = 1000,
+    PROBE_MOST_MS = 60000,  /* a service that is back is noticed so soon */
+    LOOK_AT_HOLD_MS = 3000, /* whether what holds a service back is over, before its time */
     AFTER_DUE_MS = 2, /* the settle is on its way: by Redis' clock it comes due a little later */
 };
 
@@ -30,83 +33,30 @@ enum courier_state {
     COURIER_RESTING, /* nothing; the bell, a due time or a free slot wakes it */
 };
 
-struct courier_series {
-    struct metric *delivered, *again, *never;
-    struct metric *taken, *filtered, *dropped, *healed;
-    struct metric *settled, *lease_lost, *unsettled;
-    struct metric *in_flight, *owed, *seconds;
-};
-
 struct courier {
     const struct courier_house *house;
     const struct config_service *service;
     struct signer *signer;
-    struct courier_series series;
+    struct tally tally;
+    struct pace pace;
     enum courier_state state;
     bool stopped;
-    bool heal_wanted; /* before the next take */
-    bool take_wanted; /* woken while busy or without a free slot */
-    bool drained;     /* the last take came to the end of the stream */
+    bool heal_wanted;   /* before the next take */
+    bool take_wanted;   /* woken while busy or without a free slot */
+    bool drained;       /* the last take came to the end of the stream */
+    bool retry_waits;   /* something is due, and found no slot for retries */
+    int64_t held_to_ms; /* steady time: the ledger hands out nothing before; 0: it does */
     struct string place;
     struct loop_timer *due;
     int64_t due_at_ms;             /* steady time, while the timer is set */
     LIST_HEAD(, attempt) attempts; /* sent or being settled: each holds a slot */
-    size_t in_flight;
+    size_t in_flight, retries;     /* of these, made before */
 };
 
-static const struct metric_family attempts_family = {"kula_relay_attempts_total",
-                                                     METRIC_COUNTER,
-                                                     "Attempts by what follows from them.",
-                                                     {"service", "outcome"}};
-static const struct metric_family taken_family = {
-    "kula_relay_taken_total", METRIC_COUNTER, "Events handed out by the ledger.", {"service"}};
-static const struct metric_family filtered_family = {"kula_relay_filtered_total",
-                                                     METRIC_COUNTER,
-                                                     "Events that the service does not want.",
-                                                     {"service"}};
-static const struct metric_family dropped_family = {
-    "kula_relay_dropped_total",
-    METRIC_COUNTER,
-    "Owed events whose entry was gone from the stream: lost to the service.",
-    {"service"}};
-static const struct metric_family healed_family = {
-    "kula_relay_healed_total",
-    METRIC_COUNTER,
-    "Owed events and groups that were put back where they belong.",
-    {"service"}};
-static const struct metric_family settled_family = {"kula_relay_settled_total",
-                                                    METRIC_COUNTER,
-                                                    "Settled attempts by what the ledger said.",
-                                                    {"service", "result"}};
-static const struct metric_family in_flight_family = {
-    "kula_relay_attempts_in_flight", METRIC_GAUGE, "Attempts sent and not settled.", {"service"}};
-static const struct metric_family owed_family = {
-    "kula_relay_owed", METRIC_GAUGE, "Events owed at the last look.", {"service"}};
-static const struct metric_family seconds_family = {"kula_relay_attempt_seconds",
-                                                    METRIC_HISTOGRAM,
-                                                    "From sending to the service's answer.",
-                                                    {"service"}};
-
-static struct courier_series make_series(struct metrics *metrics, const char *name) {
-    return (struct courier_series){
-        .delivered = metrics_series(metrics, &attempts_family, name, "delivered"),
-        .again = metrics_series(metrics, &attempts_family, name, "again"),
-        .never = metrics_series(metrics, &attempts_family, name, "never"),
-        .taken = metrics_series(metrics, &taken_family, name, NULL),
-        .filtered = metrics_series(metrics, &filtered_family, name, NULL),
-        .dropped = metrics_series(metrics, &dropped_family, name, NULL),
-        .healed = metrics_series(metrics, &healed_family, name, NULL),
-        .settled = metrics_series(metrics, &settled_family, name, "settled"),
-        .lease_lost = metrics_series(metrics, &settled_family, name, "lease_lost"),
-        .unsettled = metrics_series(metrics, &settled_family, name, "unsettled"),
-        .in_flight = metrics_series(metrics, &in_flight_family, name, NULL),
-        .owed = metrics_series(metrics, &owed_family, name, NULL),
-        .seconds = metrics_series(metrics, &seconds_family, name, NULL),
-    };
-}
-
 static void on_due(void *arg) {
-    courier_wake(arg);
+    struct courier *courier = arg;
+    courier->held_to_ms = 0;
+    courier_wake(courier);
 }
 
 struct courier *courier_create(const struct courier_house *house,
@@ -115,22 +65,29 @@ struct courier *courier_create(const struct courier_house *house,
     courier->house = house;
     courier->service = service;
     courier->signer = signer_create(service);
-    courier->series = make_series(house->metrics, service->name);
+    tally_init(&courier->tally, house->metrics, service->name);
+    pace_init(&courier->pace, service->concurrency, service->rate, clock_steady_ms());
+    tally_pace(&courier->tally, &courier->pace);
     courier->due = loop_timer_create(house->loop, on_due, courier);
     LIST_INIT(&courier->attempts);
     return courier;
 }
 
+static void count_attempts(struct courier *courier, const struct attempt *attempt, int change) {
+    courier->in_flight += (size_t)change;
+    courier->retries += attempt->failed ? (size_t)change : 0;
+    metric_set(courier->tally.in_flight, (int64_t)courier->in_flight);
+}
+
 static void add_attempt(struct courier *courier, struct attempt *attempt) {
     attempt->courier = courier;
     LIST_INSERT_HEAD(&courier->attempts, attempt, attempts);
-    metric_set(courier->series.in_flight, (int64_t)++courier->in_flight);
+    count_attempts(courier, attempt, 1);
 }
 
 static void end_attempt(struct attempt *attempt) {
-    struct courier *courier = attempt->courier;
     LIST_REMOVE(attempt, attempts);
-    metric_set(courier->series.in_flight, (int64_t)--courier->in_flight);
+    count_attempts(attempt->courier, attempt, -1);
     attempt_destroy(attempt);
 }
 
@@ -145,13 +102,14 @@ void courier_destroy(struct courier *courier) {
     free(courier);
 }
 
-static size_t free_slots(const struct courier *courier) {
-    return (size_t)courier->service->concurrency - courier->in_flight;
+static size_t free_slots(struct courier *courier) {
+    return pace_slots(&courier->pace, courier->in_flight, courier->retries, clock_steady_ms());
 }
 
 struct text courier_waits_at(const struct courier *courier) {
     bool waits = courier->state == COURIER_RESTING && !courier->stopped && courier->drained &&
-                 free_slots(courier) > 0;
+                 !courier->take_wanted &&
+                 pace_room(&courier->pace, courier->in_flight, courier->retries) > 0;
     return waits ? string_text(&courier->place) : (struct text){0};
 }
 
@@ -175,19 +133,9 @@ static void look_again_in(struct courier *courier, int64_t delay_ms) {
 static void on_settled(void *arg, enum moves_settled settled) {
     struct attempt *attempt = arg;
     struct courier *courier = attempt->courier;
-    switch (settled) {
-    case MOVES_SETTLED:
-        metric_add(courier->series.settled, 1);
-        break;
-    case MOVES_LEASE_LOST:
-        metric_add(courier->series.lease_lost, 1);
-        break;
-    case MOVES_UNSETTLED:
-        metric_add(courier->series.unsettled, 1);
-        log_warning("attempt not settled, will be made again service=%s event=%.*s",
-                    courier->service->name, TEXT_ARG(attempt->event.id));
-        break;
-    }
+    tally_settled(&courier->tally, attempt, settled);
+    if (attempt->probe) /* the next one's time is another now */
+        courier->held_to_ms = 0;
     end_attempt(attempt);
     if (courier->stopped)
         courier->house->on_rest(courier->house->arg);
@@ -200,14 +148,19 @@ static void on_settled(void *arg, enum moves_settled settled) {
     }
     /* At the stream's end with nothing due a take would find nothing: the bell rings when it would.
      */
-    if (!courier->drained || courier->take_wanted)
+    if (!courier->drained || courier->take_wanted || courier->retry_waits)
         courier_wake(courier);
     else
         courier->house->on_rest(courier->house->arg);
 }
 
-static void settle(struct attempt *attempt, const struct verdict *verdict, int status,
-                   int64_t took_ms) {
+struct breaker { /* what an attempt means for it */
+    enum moves_breaker move;
+    int64_t probe_in_ms;
+};
+
+static void settle(struct attempt *attempt, const struct verdict *verdict, struct breaker breaker,
+                   int status, int64_t took_ms) {
     moves_settle(attempt->courier->house->ledger,
                  &(struct moves_settle){
                      .service = attempt->courier->service->name,
@@ -218,6 +171,8 @@ static void settle(struct attempt *attempt, const struct verdict *verdict, int s
                      .verdict = verdict->move,
                      .delay_ms = verdict->delay_ms,
                      .hold_ms = verdict->hold_ms,
+                     .breaker = breaker.move,
+                     .probe_in_ms = breaker.probe_in_ms,
                      .reason = verdict->reason,
                      .status = status,
                      .took_ms = took_ms,
@@ -228,30 +183,23 @@ static void settle(struct attempt *attempt, const struct verdict *verdict, int s
 
 /* Judge */
 
-static void note_verdict(const struct attempt *attempt, const struct verdict *verdict, int status,
-                         int64_t took_ms) {
+static struct breaker judge_service(struct attempt *attempt, const struct verdict *verdict) {
     struct courier *courier = attempt->courier;
-    const char *name = courier->service->name;
-    struct text id = attempt->event.id, type = attempt->event.type;
-    switch (verdict->move) {
-    case MOVES_DONE:
-        metric_add(courier->series.delivered, 1);
-        log_info("delivered service=%s event=%.*s type=%.*s attempt=%u status=%d ms=%" PRId64, name,
-                 TEXT_ARG(id), TEXT_ARG(type), attempt->failed + 1, status, took_ms);
-        return;
-    case MOVES_DEFER:
-        metric_add(courier->series.again, 1);
-        log_warning("attempt failed service=%s event=%.*s type=%.*s attempt=%u status=%d reason=%s "
-                    "next_ms=%" PRId64,
-                    name, TEXT_ARG(id), TEXT_ARG(type), attempt->failed + 1, status,
-                    verdict->reason, verdict->delay_ms);
-        return;
-    case MOVES_BURY:
-        metric_add(courier->series.never, 1);
-        log_error("dead letter service=%s event=%.*s type=%.*s attempt=%u status=%d reason=%s",
-                  name, TEXT_ARG(id), TEXT_ARG(type), attempt->failed + 1, status, verdict->reason);
-        return;
-    }
+    const struct config_service *service = courier->service;
+    struct pace *pace = &courier->pace;
+    struct breaker breaker = {MOVES_BREAKER_AS_IS, 0};
+    unsigned failed_probes = attempt->probe ? pace->probes + 1 : 0;
+    if (verdict->move == MOVES_DONE || verdict->refused)
+        breaker.move = pace_well(pace, attempt->probe);
+    else
+        breaker.move = pace_failed(pace, attempt->round, attempt->event.stream_id, attempt->probe);
+    int64_t most_ms =
+        service->retry_most_ms < PROBE_MOST_MS ? service->retry_most_ms : PROBE_MOST_MS;
+    int64_t first_ms = service->retry_first_ms < most_ms ? service->retry_first_ms : most_ms;
+    breaker.probe_in_ms = backoff_ms(first_ms, most_ms, failed_probes + 1, random_bits());
+    tally_breaker(&courier->tally, breaker.move, verdict->reason, breaker.probe_in_ms);
+    tally_pace(&courier->tally, pace);
+    return breaker;
 }
 
 static void on_answered(void *arg, const struct http_result *result) {
@@ -267,32 +215,49 @@ static void on_answered(void *arg, const struct http_result *result) {
                                          .now_ms = attempt->taken_ms + result->took_ms,
                                          .random = random_bits(),
                                      });
-    metric_observe_ms(courier->series.seconds, result->took_ms);
-    note_verdict(attempt, &verdict, result->status, result->took_ms);
-    settle(attempt, &verdict, result->status, result->took_ms);
+    metric_observe_ms(courier->tally.seconds, result->took_ms);
+    tally_verdict(&courier->tally, attempt, &verdict, result->status, result->took_ms);
+    settle(attempt, &verdict, judge_service(attempt, &verdict), result->status, result->took_ms);
     if (verdict.move == MOVES_DEFER)
         look_again_in(courier, verdict.delay_ms + AFTER_DUE_MS);
 }
 
 /* Take */
 
-static void start_attempt(struct courier *courier, const struct moves_taken *taken,
-                          int64_t now_ms) {
-    struct attempt *attempt = attempt_create(taken, now_ms);
+static void start_attempt(struct courier *courier, const struct moves_haul *haul, size_t i) {
+    struct attempt *attempt = attempt_create(&haul->taken[i], haul->now_ms);
+    attempt->probe = haul->probe;
+    attempt->round = pace_start(&courier->pace);
     add_attempt(courier, attempt);
     if (attempt_sendable(attempt)) {
         attempt_send(attempt, courier->service, courier->signer, courier->house->client,
                      on_answered);
         return;
     }
-    struct verdict verdict = {.move = MOVES_BURY,
-                              .reason = "the entry is no event of ours: id or type is missing"};
-    note_verdict(attempt, &verdict, 0, 0);
-    settle(attempt, &verdict, 0, 0);
+    struct verdict verdict = {
+        .move = MOVES_BURY, .reason = "the entry is no event of ours: id, type or body is missing"};
+    tally_verdict(&courier->tally, attempt, &verdict, 0, 0);
+    /* As a probe it said nothing of the service: another one may follow at once. */
+    enum moves_breaker move = attempt->probe ? MOVES_BREAKER_STAYS : MOVES_BREAKER_AS_IS;
+    settle(attempt, &verdict, (struct breaker){move, 0}, 0, 0);
 }
 
 static void heal(struct courier *);
 static void take(struct courier *);
+
+static bool is_held(const struct courier *courier) {
+    return courier->held_to_ms > clock_steady_ms();
+}
+
+/* Where only `rate` stands in the way, it comes back when that lets it. */
+static bool may_take(struct courier *courier) {
+    if (free_slots(courier) > 0)
+        return true;
+    int64_t wait_ms = pace_wait_ms(&courier->pace, clock_steady_ms());
+    if (wait_ms)
+        look_again_in(courier, wait_ms);
+    return false;
+}
 
 /* The one way from a finished call to the next: heal before take, and rest when nothing is wanted.
  */
@@ -302,23 +267,30 @@ static void go_on(struct courier *courier) {
         courier->house->on_rest(courier->house->arg);
     else if (courier->heal_wanted)
         heal(courier);
-    else if (courier->take_wanted && free_slots(courier) > 0)
+    else if (courier->take_wanted && !is_held(courier) && may_take(courier))
         take(courier);
     else
         courier->house->on_rest(courier->house->arg);
 }
 
 static void note_haul(struct courier *courier, const struct moves_haul *haul) {
-    const struct courier_series *series = &courier->series;
-    metric_add(series->taken, (int64_t)haul->count);
-    metric_add(series->filtered, haul->filtered);
-    metric_add(series->dropped, haul->dropped);
-    metric_set(series->owed, haul->owed);
-    if (haul->dropped)
-        log_error("owed events are gone from the stream service=%s dropped=%" PRId64,
-                  courier->service->name, haul->dropped);
+    tally_haul(&courier->tally, haul);
+    pace_told(&courier->pace, haul->breaker_open, haul->breaker_probes);
+    tally_pace(&courier->tally, &courier->pace);
     string_clear(&courier->place);
     string_add(&courier->place, haul->place);
+}
+
+/* Another forwarder's probe, or a person, may end it sooner than it was told. */
+static void note_hold(struct courier *courier, int64_t held_for_ms) {
+    int64_t look_ms = held_for_ms < LOOK_AT_HOLD_MS ? held_for_ms : LOOK_AT_HOLD_MS;
+    courier->held_to_ms = clock_steady_ms() + look_ms;
+    loop_timer_cancel(courier->due);
+    look_again_in(courier, look_ms);
+}
+
+static size_t retry_slots(struct courier *courier) {
+    return pace_retry_slots(&courier->pace, free_slots(courier), courier->retries);
 }
 
 static void on_taken(void *arg, const struct moves_haul *haul) {
@@ -339,11 +311,13 @@ static void on_taken(void *arg, const struct moves_haul *haul) {
     /* Even when stopped meanwhile: they were handed to us, and nobody else gets them before the
      * lease ends. */
     for (size_t i = 0; i < haul->count; i++)
-        start_attempt(courier, &haul->taken[i], haul->now_ms);
-    if (haul->next_due_in_ms >= 0)
+        start_attempt(courier, haul, i);
+    /* Due, but without a slot: its time is when another retry is settled. */
+    courier->retry_waits = haul->next_due_in_ms == 0 && retry_slots(courier) == 0;
+    if (haul->next_due_in_ms >= 0 && !courier->retry_waits)
         look_again_in(courier, haul->next_due_in_ms);
     if (haul->held_for_ms)
-        look_again_in(courier, haul->held_for_ms);
+        note_hold(courier, haul->held_for_ms);
     courier->drained = !haul->more && !haul->held_for_ms;
     courier->take_wanted = courier->take_wanted || haul->more;
     go_on(courier);
@@ -356,7 +330,9 @@ static void take(struct courier *courier) {
                &(struct moves_take){
                    .service = courier->service,
                    .slots = free_slots(courier),
+                   .retry_slots = retry_slots(courier),
                    .lease_ms = courier->service->timeout_ms + LEASE_SPARE_MS,
+                   .owed_most_ms = courier->house->owed_most_ms,
                    .deadline_ms = LEDGER_DEADLINE_MS,
                },
                on_taken, courier);
@@ -364,7 +340,7 @@ static void take(struct courier *courier) {
 
 void courier_wake(struct courier *courier) {
     courier->take_wanted = true;
-    if (courier->state == COURIER_RESTING)
+    if (courier->state == COURIER_RESTING && !is_held(courier))
         go_on(courier);
 }
 
@@ -375,14 +351,7 @@ static void on_healed(void *arg, const struct moves_healed *healed) {
         courier->house->on_lost(courier->house->arg);
         return;
     }
-    int64_t mended = healed->group_made + healed->put_back + healed->made_due;
-    metric_add(courier->series.healed, mended);
-    metric_add(courier->series.dropped, healed->dropped);
-    if (mended || healed->dropped)
-        log_warning("healed service=%s group_made=%s put_back=%" PRId64 " made_due=%" PRId64
-                    " dropped=%" PRId64,
-                    courier->service->name, healed->group_made ? "yes" : "no", healed->put_back,
-                    healed->made_due, healed->dropped);
+    tally_healed(&courier->tally, healed);
     go_on(courier);
 }
 

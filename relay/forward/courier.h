@@ -1,5 +1,5 @@
 /* A courier carries events to one service: it takes what is due and what is
- * new, as many as it has free slots for, tries each, and tells the ledger how it
+ * new, as many as the pace allows (pace.h), tries each, and tells the ledger how it
  * went. Couriers know nothing of each other, so a slow service slows nobody. */
 #pragma once
 #include "base/metrics.h"
@@ -14,8 +14,9 @@ struct courier_house { /* what all couriers share; outlives them */
     struct ledger *ledger;
     struct http_client *client;
     struct metrics *metrics;
-    loop_fn *on_rest; /* a courier asks nothing of the ledger: arm the bell, or leave */
-    loop_fn *on_lost; /* the ledger does not know a service any more: open it again */
+    int64_t owed_most_ms; /* for so long after its first attempt an event may be owed */
+    loop_fn *on_rest;     /* a courier asks nothing of the ledger: arm the bell, or leave */
+    loop_fn *on_lost;     /* the ledger does not know a service any more: open it again */
     void *arg;
 };
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "forward/courier.h"
+#include "forward/janitor.h"
 #include "ledger/bell.h"
 #include "ledger/moves.h"
 #include "net/admin.h"
@@ -31,6 +32,7 @@ struct forwarder {
     struct metrics *metrics;
     struct admin *admin;
     struct bell *bell;
+    struct janitor *janitor;
     struct courier_house house;
     struct courier **couriers;
     struct loop_timer *open_again, *deadline;
@@ -66,6 +68,7 @@ static void on_opened(void *arg, enum ledger_outcome outcome) {
     forwarder->opened = true;
     for (size_t i = 0; i < courier_count(forwarder); i++)
         courier_open(forwarder->couriers[i]);
+    janitor_start(forwarder->janitor);
 }
 
 static void open_services(struct forwarder *forwarder) {
@@ -252,9 +255,17 @@ static bool start(struct forwarder *forwarder, struct string *why) {
     forwarder->bell = bell_create(loop, forwarder->config, on_ring, forwarder, why);
     if (!forwarder->bell || !start_admin(forwarder, why))
         return false;
+    forwarder->janitor =
+        janitor_create(loop, forwarder->ledger, forwarder->metrics, forwarder->config);
     forwarder->house =
-        (struct courier_house){loop,    forwarder->ledger, forwarder->client, forwarder->metrics,
-                               on_rest, on_lost,           forwarder};
+        (struct courier_house){.loop = loop,
+                               .ledger = forwarder->ledger,
+                               .client = forwarder->client,
+                               .metrics = forwarder->metrics,
+                               .owed_most_ms = forwarder->config->retention.events_ms,
+                               .on_rest = on_rest,
+                               .on_lost = on_lost,
+                               .arg = forwarder};
     forwarder->couriers = memory_new(courier_count(forwarder) * sizeof(struct courier *));
     for (size_t i = 0; i < courier_count(forwarder); i++)
         forwarder->couriers[i] = courier_create(&forwarder->house, &forwarder->config->services[i]);
@@ -269,6 +280,7 @@ static void finish(struct forwarder *forwarder) {
     http_client_destroy(forwarder->client);
     bell_destroy(forwarder->bell);
     ledger_destroy(forwarder->ledger);
+    janitor_destroy(forwarder->janitor);
     for (size_t i = 0; forwarder->couriers && i < courier_count(forwarder); i++)
         courier_destroy(forwarder->couriers[i]);
     free(forwarder->couriers);

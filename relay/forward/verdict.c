@@ -59,7 +59,8 @@ static int64_t asked_pause_ms(const struct http_result *result) {
 struct verdict verdict_of(const struct config_service *service, const struct verdict_case *this) {
     struct row row = row_of_result(this->result);
     if (row.move != MOVES_DEFER)
-        return (struct verdict){.move = row.move, .reason = row.reason};
+        return (struct verdict){
+            .move = row.move, .refused = row.move == MOVES_BURY, .reason = row.reason};
     if (this->first_ms && this->now_ms - this->first_ms >= service->retry_give_up_ms)
         return (struct verdict){.move = MOVES_BURY, .reason = "still failing after retry.give_up"};
     int64_t hold_ms = row.may_hold ? asked_pause_ms(this->result) : 0;

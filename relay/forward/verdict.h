@@ -9,6 +9,7 @@ struct verdict {
     enum moves_verdict move;
     int64_t delay_ms;   /* with MOVES_DEFER */
     int64_t hold_ms;    /* the same: the pause that the whole service asked for; 0: none */
+    bool refused;       /* with MOVES_BURY: it judged the event, and is well itself */
     const char *reason; /* one line; static, or the result's error */
 };
 

@@ -201,6 +201,7 @@ class House:
         self.endpoints = []
         self.endpoint("kula", self.PATH)
         self.serve_settings = {}
+        self.forward_settings = {}
         self.redis_settings = {}
         self.spool_folder = self.folder / "spool"
         # As the README tells people to run it.
@@ -244,7 +245,7 @@ class House:
             "redis": {"url": self.redis.url, **self.redis_settings},
             "serve": {"listen": self.listeners, "admin": "127.0.0.1:0", "endpoints": self.endpoints,
                       "durability": self.durability, **self.serve_settings},
-            "forward": {"admin": "127.0.0.1:0"},
+            "forward": {"admin": "127.0.0.1:0", **self.forward_settings},
             "services": self.service_settings,
             "log": {"level": "debug", "format": "json"},
         }

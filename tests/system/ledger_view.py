@@ -131,6 +131,10 @@ class Ledger:
         return {name: int(value) for name, value in
                 pairs(self.redis("HGETALL", self.key("count", service))).items()}
 
+    def state(self, service):
+        """Its start, pause, hold and breaker."""
+        return pairs(self.redis("HGETALL", self.key("service", service)))
+
     def settled(self, service):
         """Everything in the stream was given to the service, and nothing is owed to it."""
         if not self.redis("EXISTS", self.key("events")):

@@ -8,10 +8,10 @@ from house import SECRET, Story
 from processes import RELAY, run
 from sim import events
 
-COMMANDS = ("serve", "forward", "up", "demo", "tail", "show", "dead", "send", "spool", "audit", "check",
-            "version")
+COMMANDS = ("serve", "forward", "up", "demo", "tail", "show", "dead", "pause", "resume", "service", "send", "spool",
+            "audit", "check", "version")
 NOT_YET = ("status", "doctor", "pen", "webhook", "watch", "replay", "listen", "verify",
-           "pause", "resume", "service", "erase")
+           "erase")
 PERSON = "Zoë Ångström"
 
 
@@ -44,6 +44,8 @@ class WithoutALedger(Story):
         for words in (["tail", "--nonsense"], ["tail", "-n", "x"], ["tail", "what"], ["show"],
                       ["show", "a", "b"], ["dead"], ["dead", "list"], ["dead", "burn", "crm"],
                       ["dead", "replay", "crm"], ["dead", "replay", "crm", "--all", "1-0"],
+                      ["pause"], ["pause", "a", "b"], ["resume"], ["service"],
+                      ["service", "list", "x"], ["service", "forget"], ["service", "burn", "crm"],
                       ["send", "--count", "-1"], ["audit", "x"], ["spool"],
                       ["spool", "burn"], ["spool", "list", "x"], ["check", "--for", "nothing"],
                       ["serve", "--nonsense"], ["forward", "--nonsense"], ["tail", "--since", "soon"]):
@@ -58,7 +60,8 @@ class WithoutALedger(Story):
         with concurrent.futures.ThreadPoolExecutor() as pool:  # each waits for Redis for a while
             for result in pool.map(
                     lambda words: self.house.relay(*words, expect=4),
-                    (["tail"], ["show", "evt_1"], ["dead", "list", "crm"], ["audit"])):
+                    (["tail"], ["show", "evt_1"], ["dead", "list", "crm"], ["audit"], ["pause", "crm"],
+                     ["service", "list"])):
                 self.assertTrue(result.err)
 
     def test_a_broken_configuration_is_exit_78_and_all_its_mistakes_are_told(self):

@@ -49,6 +49,7 @@ static const char every_key[] = "redis:\n"
                                 "  spool: {directory: spool, max_size: 2GiB, keep: 30m}\n"
                                 "forward:\n"
                                 "  admin: localhost:9465\n"
+                                "  retention: {events: 2d, dead: 9d, max_events: 77, foreign: 1h}\n"
                                 "services:\n"
                                 "  - name: crm\n"
                                 "    url: https://crm/hooks\n"
@@ -58,6 +59,7 @@ static const char every_key[] = "redis:\n"
                                 "    timeout: 2s\n"
                                 "    connect_timeout: 250ms\n"
                                 "    concurrency: 3\n"
+                                "    rate: 50\n"
                                 "    retry: {first: 2s, most: 1m, give_up: 7d}\n"
                                 "    sign:\n"
                                 "      scheme: standard-webhooks\n"
@@ -172,6 +174,10 @@ static void test_every_key_arrives_redis_and_serve(void **state) {
     assert_int_equal(config->bytes_in_flight, 64 << 20);
     assert_int_equal(config->dedup_window_ms, 86400000);
     assert_string_equal(config->forward_admin, "localhost:9465");
+    assert_int_equal(config->retention.events_ms, INT64_C(2) * 86400000);
+    assert_int_equal(config->retention.dead_ms, INT64_C(9) * 86400000);
+    assert_int_equal(config->retention.max_events, 77);
+    assert_int_equal(config->retention.foreign_ms, 3600000);
     assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
     assert_int_equal(config->log_format, LOG_FORMAT_JSON);
     config_destroy(config);
@@ -212,6 +218,7 @@ static void test_every_key_arrives_service(void **state) {
     assert_int_equal(service->timeout_ms, 2000);
     assert_int_equal(service->connect_timeout_ms, 250);
     assert_int_equal(service->concurrency, 3);
+    assert_int_equal(service->rate, 50);
     assert_int_equal(service->retry_first_ms, 2000);
     assert_int_equal(service->retry_most_ms, 60000);
     assert_int_equal(service->retry_give_up_ms, 604800000);
@@ -250,6 +257,10 @@ static void test_what_is_left_out_has_its_default(void **state) {
     assert_null(config->spool_directory);
     assert_int_equal(config->spool_max_bytes, 1 << 30);
     assert_int_equal(config->spool_keep_ms, 3600000);
+    assert_int_equal(config->retention.events_ms, INT64_C(7) * 86400000);
+    assert_int_equal(config->retention.dead_ms, INT64_C(30) * 86400000);
+    assert_int_equal(config->retention.max_events, 10000000);
+    assert_int_equal(config->retention.foreign_ms, INT64_C(7) * 86400000);
     assert_int_equal(config->log_level, LOG_LEVEL_INFO);
     assert_int_equal(config->log_format, LOG_FORMAT_AUTO);
     const struct config_service *service = config->services;
@@ -260,6 +271,7 @@ static void test_what_is_left_out_has_its_default(void **state) {
     assert_int_equal(service->timeout_ms, 15000);
     assert_int_equal(service->connect_timeout_ms, 5000);
     assert_int_equal(service->concurrency, 8);
+    assert_int_equal(service->rate, 0);
     assert_int_equal(service->retry_first_ms, 1000);
     assert_int_equal(service->retry_most_ms, 900000);
     assert_int_equal(service->retry_give_up_ms, 259200000);
@@ -381,10 +393,10 @@ static void test_print_shows_values_and_where_they_came_from(void **state) {
     assert_line(&lines, "serve.endpoints[0].secret_files = [secret, old]   # t:15");
     assert_line(&lines, "serve.durability = ledger   # t:25");
     assert_line(&lines, "serve.spool.keep = 30m   # t:26");
-    assert_line(&lines, "services[0].retry.most = 1m   # t:38");
-    assert_line(&lines, "services[0].headers.X-Source = kula   # t:42");
-    assert_line(&lines, "services[0].header_files.Authorization = header   # t:43");
-    assert_line(&lines, "services[0].sign.secret_files = [webhook, webhook2]   # t:41");
+    assert_line(&lines, "services[0].retry.most = 1m   # t:40");
+    assert_line(&lines, "services[0].headers.X-Source = kula   # t:44");
+    assert_line(&lines, "services[0].header_files.Authorization = header   # t:45");
+    assert_line(&lines, "services[0].sign.secret_files = [webhook, webhook2]   # t:43");
     assert_null(strstr(lines.data, "s3cret"));
     assert_null(strstr(lines.data, "t0ken"));
     config_destroy(config);

@@ -1,0 +1,23 @@
+#!lua flags=no-writes
+-- service_look: how things stand at a service.
+-- KEYS events places owed service dead   ARGV service
+-- Returns {place, owed, unread | -1, dead letters, paused, held_for_ms, breaker open, failed probes}.
+local events, places, owed, about_service, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local service = ARGV[1]
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local state = {}
+local flat = redis.call('HGETALL', about_service)
+for i = 1, #flat, 2 do state[flat[i]] = flat[i + 1] end
+
+local unread = -1
+local groups = redis.pcall('XINFO', 'GROUPS', events)
+for _, group in ipairs(groups.err and {} or groups) do
+  local fields = {}
+  for i = 1, #group, 2 do fields[group[i]] = group[i + 1] end
+  if fields.name == service then unread = fields.lag or -1 end
+end
+return {redis.call('HGET', places, service) or '', redis.call('HLEN', owed), unread, redis.call('XLEN', dead),
+  state.paused and 1 or 0, math.max(0, (tonumber(state.held_until) or 0) - now), state.breaker == 'open' and 1 or 0,
+  state.probes or 0}
