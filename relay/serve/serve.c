@@ -196,7 +196,7 @@ static bool open_listener(struct serve *serve, const struct config_listener *lis
                           struct string *why) {
     struct ssl_ctx_st *tls = NULL;
     if (listener->certificate &&
-        !(tls = tls_server_create(listener->certificate, listener->private_key, why))) {
+        !(tls = tls_server_create(listener->certificate, listener->private_key, NULL, why))) {
         serve->exit_code = SERVE_CONFIG_INVALID;
         return false;
     }
