@@ -31,6 +31,13 @@ enum {
     CONFIG_SEND = 1 << CONFIG_FOR_SEND,
 };
 
+/* May a running program take a change of it? */
+enum config_live {
+    CONFIG_LIVE_NO,
+    CONFIG_LIVE_YES,     /* with all that is in it */
+    CONFIG_LIVE_IF_KEPT, /* another value, but not one instead of none */
+};
+
 struct config_row {
     const char *path; /* "services[].retry.first": [] is any item of a list of maps */
     enum config_type type;
@@ -46,6 +53,7 @@ struct config_row {
     bool placeless;    /* a word that has one value as yet, so nothing is stored */
     bool secret;       /* of files: what is in it is kept, see config_files.h */
     unsigned read_for; /* of files and folders: who opens it */
+    enum config_live live;
     const char *meaning;
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "net/tls.h"
 
 enum {
     STARVED_MS = 100,        /* how long not to accept when descriptors have run out */
@@ -153,6 +154,13 @@ struct http_gate_listener *http_gate_listen(struct loop *loop, int descriptor,
     assert(listening == 0);
     evconnlistener_set_error_cb(listener->evhtp->server, on_accept_error);
     return listener;
+}
+
+/* Connections hold the context that they began with by themselves. */
+void http_gate_set_tls(struct http_gate_listener *listener, struct ssl_ctx_st *tls) {
+    assert(tls && listener->evhtp->ssl_ctx);
+    tls_destroy(listener->evhtp->ssl_ctx);
+    listener->evhtp->ssl_ctx = tls;
 }
 
 void http_gate_stop_listening(struct http_gate_listener *listener) {
