@@ -27,6 +27,7 @@ struct watched {
 struct file_watch {
     LIST_HEAD(watched_list, watched) files;
     struct loop_timer *next_look;
+    int64_t every_ms;
     bool restless; /* something had changed at the last look */
     loop_fn *on_change;
     void *arg;
@@ -81,18 +82,20 @@ static void on_look(void *arg) {
     struct file_watch *watch = arg;
     bool changed = look_at_all(watch), rested = watch->restless && !changed;
     watch->restless = changed;
-    loop_timer_set(watch->next_look, FILE_WATCH_MS);
+    loop_timer_set(watch->next_look, watch->every_ms);
     if (rested)
         watch->on_change(watch->arg);
 }
 
-struct file_watch *file_watch_create(struct loop *loop, loop_fn *on_change, void *arg) {
+struct file_watch *file_watch_create(struct loop *loop, int64_t every_ms, loop_fn *on_change,
+                                     void *arg) {
     struct file_watch *watch = memory_new(sizeof *watch);
     LIST_INIT(&watch->files);
+    watch->every_ms = every_ms;
     watch->on_change = on_change;
     watch->arg = arg;
     watch->next_look = loop_timer_create(loop, on_look, watch);
-    loop_timer_set(watch->next_look, FILE_WATCH_MS);
+    loop_timer_set(watch->next_look, watch->every_ms);
     return watch;
 }
 

@@ -6,12 +6,10 @@
 
 struct file_watch;
 
-/* How often they are looked at. */
-enum { FILE_WATCH_MS = 1000 };
-
-/* on_change comes after a file was changed, made or removed, when all of them have
- * rested for one more look: a certificate and its key do not change at one instant. */
-struct file_watch *file_watch_create(struct loop *, loop_fn *on_change, void *arg);
+/* Looks as often as every_ms. on_change comes after a file was changed, made or removed, when all
+ * of them have rested for one more look: a certificate and its key do not change at one instant. */
+struct file_watch *file_watch_create(struct loop *, int64_t every_ms, loop_fn *on_change,
+                                     void *arg);
 void file_watch_destroy(struct file_watch *);
 
 /* Starts a list anew, then names its files. One that stood on the last list too is the

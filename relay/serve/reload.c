@@ -16,6 +16,7 @@
 #include "serve/ingress.h"
 
 enum {
+    LOOK_AT_FILES_MS = 1000,
     LOOK_AT_RETIRED_MS = 1000,
     ALARMS_AGAIN_MS = 24 * 3600 * 1000,
 };
@@ -233,7 +234,7 @@ struct reload *reload_start(const struct reload_needs *needs) {
     reload->tickets_old = loop_timer_create(needs->loop, on_tickets_old, reload);
     loop_timer_set(reload->tickets_old, TLS_TICKETS_MS);
     reload->alarms_again = loop_timer_create(needs->loop, on_alarms_again, reload);
-    reload->watch = file_watch_create(needs->loop, on_file_changed, reload);
+    reload->watch = file_watch_create(needs->loop, LOOK_AT_FILES_MS, on_file_changed, reload);
     endpoints_enter(needs->first->endpoints, needs->metrics);
     watch_files(reload);
     on_alarms_again(reload);
