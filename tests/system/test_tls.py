@@ -9,7 +9,7 @@ import warnings
 
 import certificates
 from house import House, Story, end_story
-from processes import run
+from processes import run, until
 
 # Version 5.8 of https://ssl-config.mozilla.org, "intermediate", by kind of key.
 CIPHERS = {
@@ -139,8 +139,10 @@ class Files(Story):
         self.refused("/nowhere/crt", key, "certificate:", "cannot read .*/nowhere/crt")
         self.refused(crt, key, str(self.house.secret_file), "is empty", secret=b"\n")
 
-    def alarms(self):
-        return [entry["problem"] for entry in self.house.serve.logged("configuration alarm")]
+    def alarms(self, number):
+        logged = self.house.serve.logged
+        until(lambda: len(logged("configuration alarm")) == number, f"{number} alarms")
+        return [entry["problem"] for entry in logged("configuration alarm")]
 
     def test_what_is_merely_bad_is_an_alarm_and_serves_all_the_same(self):
         self.configure(*certificates.make_ended(self.house.folder, "old"), secret=b"fifteen-bytes-x\n")
@@ -149,7 +151,7 @@ class Files(Story):
         self.assertEqual(serve.value("configuration_alarms"), 2)
         ended = serve.value("certificate_not_after_timestamp_seconds", listener="127.0.0.1:0")
         self.assertEqual(ended, 1580515200)  # 2020-02-01
-        certificate, secret = self.alarms()
+        certificate, secret = self.alarms(2)
         self.assertIn("ended at 2020-02-01 00:00 UTC", certificate)
         self.assertIn("fewer than 16 bytes", secret)
         with warnings.catch_warnings():
