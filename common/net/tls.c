@@ -37,10 +37,15 @@ static const char *reason(void) {
     return words ? words : "unknown error";
 }
 
+/* A pipe is refused: OpenSSL would wait for it, and at a reload for ever. */
 static bool readable(const char *what, const char *file, struct string *why) {
-    if (access(file, R_OK) == 0)
+    struct stat about;
+    if (access(file, R_OK) != 0 || stat(file, &about) != 0)
+        string_addf(why, "cannot read the %s %s: %s", what, file, strerror(errno));
+    else if (!S_ISREG(about.st_mode))
+        string_addf(why, "cannot read the %s %s: it is no plain file", what, file);
+    else
         return true;
-    string_addf(why, "cannot read the %s %s: %s", what, file, strerror(errno));
     return false;
 }
 

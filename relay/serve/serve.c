@@ -265,6 +265,8 @@ static bool start(struct serve *serve, struct string *why) {
 }
 
 static void init(struct serve *serve, struct edition *first) {
+    /* Until somebody listens to it: its default would end us. */
+    signal(SIGHUP, SIG_IGN);
     *serve = (struct serve){.config = first->config,
                             .first = first,
                             .loop = loop_create(),

@@ -26,7 +26,8 @@ static char folder[] = "/tmp/kula-relay-test-XXXXXX";
 static char files[8][64];
 static const char *certificate = files[0], *private_key = files[1];
 static const char *other_certificate = files[2], *other_key = files[3];
-static const char *rubbish = files[4], *encrypted_key = files[5], *missing = files[6];
+static const char *rubbish = files[4], *encrypted_key = files[5], *missing = files[6],
+                  *pipe_file = files[7];
 
 static struct http_server *server;
 static struct ssl_ctx_st *server_tls; /* borrowed */
@@ -408,6 +409,7 @@ static void test_what_is_wrong_with_a_file_is_said_with_its_name(void **state) {
         {certificate, rubbish, TLS_PRIVATE_KEY, rubbish, "no usable private key"},
         {certificate, encrypted_key, TLS_PRIVATE_KEY, encrypted_key, "without passphrase"},
         {certificate, other_key, TLS_PRIVATE_KEY, other_key, "does not belong"},
+        {pipe_file, private_key, TLS_CERTIFICATE, pipe_file, "no plain file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct string why = {0};
@@ -486,6 +488,7 @@ static int make_files(void **state) {
     FILE *out = fopen(rubbish, "w");
     fputs("-----BEGIN RUBBISH-----\n", out);
     fclose(out);
+    assert_int_equal(mkfifo(pipe_file, 0600), 0);
     return 0;
 }
 
