@@ -41,6 +41,7 @@ enum config_live {
 struct config_row {
     const char *path; /* "services[].retry.first": [] is any item of a list of maps */
     enum config_type type;
+    enum config_live live;
     size_t place;  /* where in its struct: struct config, or that of the innermost list */
     size_t beside; /* the count of a list; CONFIG_WHEN's time */
     size_t item_bytes;
@@ -53,7 +54,6 @@ struct config_row {
     bool placeless;    /* a word that has one value as yet, so nothing is stored */
     bool secret;       /* of files: what is in it is kept, see config_files.h */
     unsigned read_for; /* of files and folders: who opens it */
-    enum config_live live;
     const char *meaning;
 };
 
