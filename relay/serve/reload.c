@@ -139,6 +139,7 @@ static void on_look_at_retired(void *arg) {
             continue;
         LIST_REMOVE(edition, entry);
         edition_destroy(edition);
+        log_debug("old edition is gone");
     }
     if (!LIST_EMPTY(&reload->retired))
         loop_timer_set(reload->look_at_retired, LOOK_AT_RETIRED_MS);
@@ -150,7 +151,9 @@ static void retire(struct reload *reload, struct edition *edition) {
     if (edition == reload->needs.first)
         return;
     LIST_INSERT_HEAD(&reload->retired, edition, entry);
-    loop_timer_set(reload->look_at_retired, LOOK_AT_RETIRED_MS);
+    /* Setting it again would move it, and reloads close together put it off for ever. */
+    if (!loop_timer_is_set(reload->look_at_retired))
+        loop_timer_set(reload->look_at_retired, LOOK_AT_RETIRED_MS);
 }
 
 static void take(struct reload *reload, struct edition *edition) {

@@ -1,6 +1,7 @@
 """A running serve takes another certificate, secret or endpoint, whole or not at all, and
 nobody who is delivering notices."""
 
+import itertools
 import os
 import pathlib
 import re
@@ -199,6 +200,17 @@ class Reload(Story):
         self.hangup("unchanged")
         self.assertEqual(self.serve.logged("reload taken"), [])
         self.assertEqual(self.status(), 200)
+
+    def test_reloads_close_together_leave_no_old_editions_behind(self):
+        self.start()
+        tolerances = itertools.cycle(("6m", "7m"))
+
+        def reload_and_look():
+            self.house.endpoints[0]["tolerance"] = next(tolerances)
+            self.reload()
+            return self.serve.logged("old edition is gone")
+
+        until(reload_and_look, "an old edition is gone", 20)
 
     # Under way.
 
