@@ -1,7 +1,6 @@
 #include "base/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "base/config_read.h"
 #include "base/config_table.h"
 #include "base/config_value.h"
+#include "base/file.h"
 #include "base/memory.h"
 
 static const char *const usual_files[] = {
@@ -104,23 +104,16 @@ static const char *find_file(void) {
     return NULL;
 }
 
-/* A little more than the most that is taken, so that a longer file is seen to be one. */
 static bool read_file(const char *path, struct string *content) {
-    char piece[4096];
-    ssize_t got = -1;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return false;
-    while (content->size <= YAML_MOST_BYTES && (got = read(file, piece, sizeof piece)) != 0) {
-        if (got > 0)
-            string_add(content, text_slice(piece, (size_t)got));
-        else if (errno != EINTR)
-            break;
-    }
+    enum { ROOM = YAML_MOST_BYTES + 1 }; /* so that a longer file is seen to be one */
+    char *buffer = memory_new(ROOM);
+    ssize_t size = file_read(path, buffer, ROOM);
     int error = errno;
-    close(file);
+    if (size > 0)
+        string_add(content, text_slice(buffer, (size_t)size));
+    free(buffer);
     errno = error;
-    return got >= 0;
+    return size >= 0;
 }
 
 struct config *config_load(const char *file, enum config_for needs, struct string *problems) {

@@ -131,6 +131,15 @@ struct config *config_parse(struct text yaml, const char *name, enum config_for,
                             struct string *problems);
 void config_destroy(struct config *);
 
+/* What somebody above finds out about a key, told as our own mistakes are:
+ * "FILE:LINE:COLUMN: PATH: sentence", a line more. The path is as in config_print. */
+void config_tell(const struct config *, const char *path, struct string *lines, const char *format,
+                 ...) __attribute__((format(printf, 4, 5)));
+
+/* What is bad, and works: it is told, a line each, and refused nowhere, because a
+ * refusal at a restart is an outage. Now: secrets that are short enough to be guessed. */
+void config_alarms(const struct config *, struct string *lines);
+
 /* Every key with its effective value and where it came from (file:line, default,
  * environment), one a line; secrets by file only. */
 void config_print(const struct config *, struct string *);

@@ -171,17 +171,38 @@ static int by_place(const void *a, const void *b) {
     return strcmp(p->sentence, q->sentence);
 }
 
+static void tell(const struct config_draft *draft, struct yaml_place at, const char *variable,
+                 const char *sentence, struct string *lines) {
+    if (variable)
+        string_addf(lines, "$%s: %s\n", variable, sentence);
+    else if (at.line)
+        string_addf(lines, "%s:%zu:%zu: %s\n", draft->config.file, at.line, at.column, sentence);
+    else
+        string_addf(lines, "%s: %s\n", draft->config.file, sentence);
+}
+
 void config_draft_tell(struct config_draft *draft, struct string *lines) {
     if (draft->problem_count)
         qsort(draft->problems, draft->problem_count, sizeof(*draft->problems), by_place);
     for (size_t i = 0; i < draft->problem_count; i++) {
         const struct config_problem *problem = &draft->problems[i];
-        if (problem->variable)
-            string_addf(lines, "$%s: %s\n", problem->variable, problem->sentence);
-        else if (problem->at.line)
-            string_addf(lines, "%s:%zu:%zu: %s\n", draft->config.file, problem->at.line,
-                        problem->at.column, problem->sentence);
-        else
-            string_addf(lines, "%s: %s\n", draft->config.file, problem->sentence);
+        tell(draft, problem->at, problem->variable, problem->sentence, lines);
     }
+}
+
+void config_tell(const struct config *config, const char *path, struct string *lines,
+                 const char *format, ...) {
+    /* Every configuration that is handed out is the first thing in its draft. */
+    const struct config_draft *draft = (const void *)config;
+    const struct config_note *note = nearest_note(draft, path);
+    struct string sentence = {0};
+    va_list args;
+    string_addf(&sentence, "%s: ", path);
+    va_start(args, format);
+    string_vaddf(&sentence, format, args);
+    va_end(args);
+    make_plain(&sentence);
+    tell(draft, note ? note->at : (struct yaml_place){1, 1}, note ? note->variable : NULL,
+         sentence.data, lines);
+    string_finish(&sentence);
 }

@@ -75,6 +75,9 @@ bool config_files_writable(const char *folder, struct string *why) {
     return why->size == 0;
 }
 
+/* Shorter ones can be guessed by somebody who has seen one signed delivery. */
+enum { SECRET_BYTES_LEAST = 16 };
+
 /* A place that already had a problem holds an empty name. */
 static void read_secret(struct config_draft *draft, const char *key, const char *file,
                         struct secret *secret) {
@@ -162,4 +165,26 @@ void config_files_read(struct config_draft *draft) {
     if (opens(draft, "services[].sign", "secret_files"))
         for (size_t i = 0; i < config->service_count; i++)
             read_sign_keys(draft, i);
+}
+
+static void alarm_of_endpoint(const struct config *config, size_t i, struct string *lines) {
+    const struct config_endpoint *endpoint = &config->endpoints[i];
+    struct string path = {0};
+    for (size_t k = 0; k < endpoint->secret_file_count; k++) {
+        size_t bytes = endpoint->secrets[k].size;
+        if (bytes == 0 || bytes >= SECRET_BYTES_LEAST) /* 0: not read, for it is not asked for */
+            continue;
+        string_clear(&path);
+        string_addf(&path, "serve.endpoints[%zu].secret_files[%zu]", i, k);
+        config_tell(config, path.data, lines,
+                    "the secret in %s has fewer than %d bytes and could be guessed; have Kula make "
+                    "a new one",
+                    endpoint->secret_files[k], SECRET_BYTES_LEAST);
+    }
+    string_finish(&path);
+}
+
+void config_alarms(const struct config *config, struct string *lines) {
+    for (size_t i = 0; i < config->endpoint_count; i++)
+        alarm_of_endpoint(config, i, lines);
 }

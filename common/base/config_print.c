@@ -41,6 +41,8 @@ static void describe_row(const struct config_row *row, struct string *out) {
     else
         string_addf(out, " = %s", row->usual ? row->usual : "(none)");
     describe_form(row, out);
+    if (row->live)
+        string_add_of(out, "   (also at SIGHUP)");
     string_addf(out, "\n    %s\n", row->meaning);
 }
 

@@ -31,9 +31,17 @@ enum {
     CONFIG_SEND = 1 << CONFIG_FOR_SEND,
 };
 
+/* May a running program take a change of it? */
+enum config_live {
+    CONFIG_LIVE_NO,
+    CONFIG_LIVE_YES,     /* with all that is in it */
+    CONFIG_LIVE_IF_KEPT, /* another value, but not one instead of none */
+};
+
 struct config_row {
     const char *path; /* "services[].retry.first": [] is any item of a list of maps */
     enum config_type type;
+    enum config_live live;
     size_t place;  /* where in its struct: struct config, or that of the innermost list */
     size_t beside; /* the count of a list; CONFIG_WHEN's time */
     size_t item_bytes;

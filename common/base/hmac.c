@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -58,6 +59,19 @@ void hmac_destroy(struct hmac *hmac) {
         return;
     EVP_MAC_CTX_free(hmac->context);
     free(hmac);
+}
+
+void hmac_mark(const struct secret *secret, char mark[HMAC_MARK + 1]) {
+    unsigned char digest[HMAC_BYTES];
+    char hex[HMAC_HEX + 1];
+    struct hmac *hmac = hmac_create(secret);
+    /* Nothing that Kula signs looks like this, so the mark is no piece of a signature. */
+    hmac_feed(hmac, text_of("kula-relay mark"));
+    hmac_result(hmac, digest);
+    hmac_destroy(hmac);
+    hmac_format(digest, hex);
+    memcpy(mark, hex, HMAC_MARK);
+    mark[HMAC_MARK] = '\0';
 }
 
 bool hmac_equal(const unsigned char *a, const unsigned char *b) {

@@ -13,6 +13,10 @@ void hmac_feed(struct hmac *, struct text);
 void hmac_result(struct hmac *, unsigned char digest[HMAC_BYTES]); /* ends it until restarted */
 void hmac_destroy(struct hmac *);
 
+/* A short name for a secret, to tell it from others without showing it. */
+enum { HMAC_MARK = 8 };
+void hmac_mark(const struct secret *, char mark[HMAC_MARK + 1]);
+
 /* Takes as long whatever the bytes are. */
 bool hmac_equal(const unsigned char *, const unsigned char *);
 void hmac_format(const unsigned char digest[HMAC_BYTES], char hex[HMAC_HEX + 1]); /* lower case */

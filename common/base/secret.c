@@ -1,44 +1,17 @@
 #include "base/secret.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/base64.h"
+#include "base/file.h"
 #include "base/memory.h"
 
 enum {
     SECRET_MOST = 64 * 1024,
     BUFFER_BYTES = SECRET_MOST + 3, /* a CRLF after it, and one byte that says "too long" */
 };
-
-static ssize_t read_all(int file, unsigned char *buffer) {
-    size_t size = 0;
-    while (size < BUFFER_BYTES) {
-        ssize_t more = read(file, buffer + size, BUFFER_BYTES - size);
-        if (more < 0 && errno == EINTR)
-            continue;
-        if (more < 0)
-            return -1;
-        if (more == 0)
-            break;
-        size += (size_t)more;
-    }
-    return (ssize_t)size;
-}
-
-static ssize_t read_file(const char *path, unsigned char *buffer) {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return -1;
-    ssize_t size = read_all(file, buffer);
-    int error = errno;
-    close(file);
-    errno = error;
-    return size;
-}
 
 static size_t without_newline(const unsigned char *buffer, size_t size) {
     if (size && buffer[size - 1] == '\n')
@@ -83,7 +56,7 @@ static bool take(const char *path, const unsigned char *buffer, ssize_t got, str
 bool secret_read(const char *path, struct secret *secret, struct string *why) {
     unsigned char *buffer = memory_new(BUFFER_BYTES);
     *secret = (struct secret){0};
-    bool taken = take(path, buffer, read_file(path, buffer), secret, why);
+    bool taken = take(path, buffer, file_read(path, buffer, BUFFER_BYTES), secret, why);
     explicit_bzero(buffer, BUFFER_BYTES);
     free(buffer);
     return taken;

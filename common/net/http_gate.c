@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "net/tls.h"
 
 enum {
     STARVED_MS = 100,        /* how long not to accept when descriptors have run out */
@@ -155,6 +156,13 @@ struct http_gate_listener *http_gate_listen(struct loop *loop, int descriptor,
     return listener;
 }
 
+/* Connections hold the context that they began with by themselves. */
+void http_gate_set_tls(struct http_gate_listener *listener, struct ssl_ctx_st *tls) {
+    assert(tls && listener->evhtp->ssl_ctx);
+    tls_destroy(listener->evhtp->ssl_ctx);
+    listener->evhtp->ssl_ctx = tls;
+}
+
 void http_gate_stop_listening(struct http_gate_listener *listener) {
     loop_timer_cancel(listener->starvation);
     evhtp_unbind_socket(listener->evhtp);
@@ -219,6 +227,8 @@ void http_gate_answer(struct http_gate *gate, const struct http_answer *answer, 
     assert(request && !(request->flags & EVHTP_REQ_FLAG_FINISHED));
     add_header(request, "Content-Type",
                answer->content_type ? answer->content_type : "application/json");
+    /* No browser comes here by intent; one that is led here shall not guess. */
+    add_header(request, "X-Content-Type-Options", "nosniff");
     add_number(request, "Content-Length", answer->body.size);
     if (answer->allow)
         add_header(request, "Allow", answer->allow);

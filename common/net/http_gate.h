@@ -30,6 +30,8 @@ struct http_gate_events {
 /* Takes descriptor and TLS context (NULL: plain); `events` must outlive it. */
 struct http_gate_listener *http_gate_listen(struct loop *, int descriptor, struct ssl_ctx_st *,
                                             const struct http_gate_events *, void *arg);
+/* For connections that are accepted from now on; takes it. Only where it had one. */
+void http_gate_set_tls(struct http_gate_listener *, struct ssl_ctx_st *);
 void http_gate_stop_listening(struct http_gate_listener *);
 void http_gate_listener_destroy(struct http_gate_listener *); /* after its gates */
 

@@ -405,6 +405,11 @@ void http_server_listen(struct http_server *server, int descriptor, struct ssl_c
         http_gate_listen(server->loop, descriptor, tls, &gate_events, server);
 }
 
+void http_server_set_tls(struct http_server *server, size_t listener, struct ssl_ctx_st *tls) {
+    assert(listener < server->listener_count);
+    http_gate_set_tls(server->listeners[listener], tls);
+}
+
 /* A connection that has not been used yet is given a moment: its request is
  * probably on the way. */
 static void drain_idle(struct connection *connection) {

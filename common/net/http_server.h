@@ -71,6 +71,9 @@ struct http_server *http_server_create(struct loop *, const struct http_handler 
                                        const struct http_limits *);
 /* Takes both: the listening descriptor, and the TLS context (NULL: plain HTTP). */
 void http_server_listen(struct http_server *, int descriptor, struct ssl_ctx_st *);
+/* Takes another context for the listener that was the nth to be listened on, from 0, and
+ * is not plain; open connections stay as they are. */
+void http_server_set_tls(struct http_server *, size_t listener, struct ssl_ctx_st *);
 
 /* Drain: no new connection is accepted, idle ones are closed, answers still to
  * come carry "Connection: close". on_empty comes once, later, when the last

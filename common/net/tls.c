@@ -5,16 +5,27 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-/* TLS 1.2's; all of 1.3's are of this kind. */
+/* Mozilla's "intermediate" profile, version 5.8, as published:
+ * https://ssl-config.mozilla.org/guidelines/5.8.json. TLS 1.2's ciphers, then 1.3's. */
 static const char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-                              "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
-                              "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
+                              "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+                              "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+static const char suites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+                             "TLS_CHACHA20_POLY1305_SHA256";
+static const char groups[] = "X25519MLKEM768:X25519:P-256:P-384";
+/* For an OpenSSL before 3.5, which refuses a list with a name that it does not know. */
+static const char older_groups[] = "X25519:P-256:P-384";
+
+/* What a ticket's key is made of: a name, and a key each to encrypt and to sign. */
+enum { TICKET_KEYS_BYTES = 80 };
 
 /* The oldest error in OpenSSL's queue, which is the cause; empties the queue. */
 static const char *reason(void) {
@@ -26,10 +37,15 @@ static const char *reason(void) {
     return words ? words : "unknown error";
 }
 
+/* A pipe is refused: OpenSSL would wait for it, and at a reload for ever. */
 static bool readable(const char *what, const char *file, struct string *why) {
-    if (access(file, R_OK) == 0)
+    struct stat about;
+    if (access(file, R_OK) != 0 || stat(file, &about) != 0)
+        string_addf(why, "cannot read the %s %s: %s", what, file, strerror(errno));
+    else if (!S_ISREG(about.st_mode))
+        string_addf(why, "cannot read the %s %s: it is no plain file", what, file);
+    else
         return true;
-    string_addf(why, "cannot read the %s %s: %s", what, file, strerror(errno));
     return false;
 }
 
@@ -42,6 +58,17 @@ static int on_passphrase(char *buffer, int size, int writing, void *arg) {
     return -1;
 }
 
+static bool set_profile(SSL_CTX *tls) {
+    bool set = SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) == 1 &&
+               SSL_CTX_set_cipher_list(tls, ciphers) == 1 &&
+               SSL_CTX_set_ciphersuites(tls, suites) == 1 &&
+               (SSL_CTX_set1_groups_list(tls, groups) == 1 ||
+                SSL_CTX_set1_groups_list(tls, older_groups) == 1);
+    if (set)
+        ERR_clear_error();
+    return set;
+}
+
 /* What holds for both sides. An end of the stream without TLS' own goodbye is taken
  * as an end: HTTP says itself how long its messages are. */
 static bool set_common(SSL_CTX *tls) {
@@ -50,9 +77,7 @@ static bool set_common(SSL_CTX *tls) {
                                  SSL_OP_IGNORE_UNEXPECTED_EOF);
     /* Idle connections are many; and libevent may offer the same bytes at another address. */
     SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    return SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) == 1 &&
-           SSL_CTX_set_cipher_list(tls, ciphers) == 1 &&
-           SSL_CTX_set1_groups_list(tls, "X25519:P-256") == 1;
+    return set_profile(tls);
 }
 
 static SSL_CTX *create(const SSL_METHOD *method, struct string *why) {
@@ -82,9 +107,14 @@ static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *size,
 }
 
 static void set_server(SSL_CTX *tls) {
-    SSL_CTX_set_options(tls, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_TICKET);
-    SSL_CTX_set_num_tickets(tls, 0); /* the option above leaves TLS 1.3's stateful ones on */
+    /* Our order, as scanners want it; but who puts ChaCha20 first has no AES in hardware. */
+    SSL_CTX_set_options(tls, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    /* A session stands in its ticket alone: strangers cannot fill our memory with them. */
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_timeout(tls, TLS_TICKETS_MS / 1000);
+    /* Early data can be replayed. */
+    SSL_CTX_set_max_early_data(tls, 0);
+    SSL_CTX_set_recv_max_early_data(tls, 0);
     SSL_CTX_set_alpn_select_cb(tls, on_alpn, NULL);
 }
 
@@ -117,16 +147,85 @@ static bool load_key(SSL_CTX *tls, const char *file, const char *certificate_fil
 }
 
 struct ssl_ctx_st *tls_server_create(const char *certificate_file, const char *private_key_file,
-                                     struct string *why) {
+                                     enum tls_culprit *culprit, struct string *why) {
     SSL_CTX *tls = create(TLS_server_method(), why);
     if (!tls)
         return NULL;
     set_server(tls);
-    if (load_certificate(tls, certificate_file, why) &&
-        load_key(tls, private_key_file, certificate_file, why))
+    bool loaded = load_certificate(tls, certificate_file, why);
+    if (culprit)
+        *culprit = loaded ? TLS_PRIVATE_KEY : TLS_CERTIFICATE;
+    if (loaded && load_key(tls, private_key_file, certificate_file, why))
         return tls;
     SSL_CTX_free(tls);
     return NULL;
+}
+
+void tls_renew_tickets(struct ssl_ctx_st *tls) {
+    unsigned char keys[TICKET_KEYS_BYTES];
+    int made = RAND_priv_bytes(keys, sizeof keys);
+    assert(made == 1);
+    long set = SSL_CTX_set_tlsext_ticket_keys(tls, keys, sizeof keys);
+    assert(set == 1);
+    explicit_bzero(keys, sizeof keys);
+}
+
+struct ssl_ctx_st *tls_share(struct ssl_ctx_st *tls) {
+    SSL_CTX_up_ref(tls);
+    return tls;
+}
+
+/* ---- What is in ours ---- */
+
+static int chain_length(const SSL_CTX *tls, STACK_OF(X509) * *chain) {
+    *chain = NULL;
+    SSL_CTX_get0_chain_certs((SSL_CTX *)(uintptr_t)tls, chain);
+    return *chain ? sk_X509_num(*chain) : 0;
+}
+
+static int64_t seconds_of(const ASN1_TIME *time) {
+    struct tm calendar;
+    return ASN1_TIME_to_tm(time, &calendar) == 1 ? (int64_t)timegm(&calendar) : 0;
+}
+
+/* A chain is good for as long as the first of it that ends. */
+static void narrow(const X509 *certificate, struct tls_validity *validity) {
+    int64_t from_s = seconds_of(X509_get0_notBefore(certificate));
+    int64_t until_s = seconds_of(X509_get0_notAfter(certificate));
+    if (from_s > validity->from_s)
+        validity->from_s = from_s;
+    if (until_s < validity->until_s)
+        validity->until_s = until_s;
+}
+
+struct tls_validity tls_validity(const struct ssl_ctx_st *tls) {
+    struct tls_validity validity = {.from_s = INT64_MIN, .until_s = INT64_MAX};
+    STACK_OF(X509) * chain;
+    int length = chain_length(tls, &chain);
+    narrow(SSL_CTX_get0_certificate(tls), &validity);
+    for (int i = 0; i < length; i++)
+        narrow(sk_X509_value(chain, i), &validity);
+    return validity;
+}
+
+static void add_digest(const X509 *certificate, EVP_MD_CTX *digest) {
+    unsigned char one[TLS_DIGEST_BYTES];
+    unsigned size = 0;
+    int made = X509_digest(certificate, EVP_sha256(), one, &size);
+    assert(made == 1 && size == sizeof one);
+    EVP_DigestUpdate(digest, one, sizeof one);
+}
+
+void tls_digest(const struct ssl_ctx_st *tls, unsigned char bytes[TLS_DIGEST_BYTES]) {
+    STACK_OF(X509) * chain;
+    int length = chain_length(tls, &chain);
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    assert(digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1);
+    add_digest(SSL_CTX_get0_certificate(tls), digest);
+    for (int i = 0; i < length; i++)
+        add_digest(sk_X509_value(chain, i), digest);
+    EVP_DigestFinal_ex(digest, bytes, NULL);
+    EVP_MD_CTX_free(digest);
 }
 
 /* ---- A client's ---- */

@@ -2,7 +2,10 @@
 
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/hmac.h"
 #include "cli/cli.h"
+#include "net/certificates.h"
 
 static const struct {
     const char *name;
@@ -41,6 +44,59 @@ static void print_values(const struct config *config) {
     string_finish(&lines);
 }
 
+static void print_secrets(const struct config *config) {
+    for (size_t i = 0; i < config->endpoint_count; i++) {
+        const struct config_endpoint *endpoint = &config->endpoints[i];
+        for (size_t k = 0; k < endpoint->secret_file_count; k++) {
+            char mark[HMAC_MARK + 1];
+            if (endpoint->secrets[k].size == 0) /* not read, for it is not asked for */
+                continue;
+            hmac_mark(&endpoint->secrets[k], mark);
+            printf("serve.endpoints[%zu].secret_files[%zu] = %s   # mark %s\n", i, k,
+                   endpoint->secret_files[k], mark);
+        }
+    }
+}
+
+/* What config_load does not look into. */
+static bool check_certificates(struct cli *cli, enum config_for needs, struct string *alarms) {
+    struct string problems = {0};
+    if (needs != CONFIG_FOR_ALL && needs != CONFIG_FOR_SERVE)
+        return true;
+    struct certificates *certificates = certificates_load(cli->config, &problems);
+    if (certificates)
+        certificates_alarms(certificates, cli->config, clock_wall_ms() / 1000, alarms);
+    else
+        cli->options.exit = CLI_BAD_CONFIG;
+    bool fine = certificates;
+    fputs(problems.data ? problems.data : "", stderr);
+    certificates_destroy(certificates);
+    string_finish(&problems);
+    return fine;
+}
+
+static void print_alarms(const struct string *alarms) {
+    struct text rest = string_text(alarms);
+    while (rest.size) {
+        struct text line = text_cut(&rest, '\n');
+        fprintf(stderr, "alarm: %.*s\n", TEXT_ARG(line));
+    }
+}
+
+static void report(struct cli *cli, enum config_for needs, bool print) {
+    struct string alarms = {0};
+    if (check_certificates(cli, needs, &alarms)) {
+        config_alarms(cli->config, &alarms);
+        print_alarms(&alarms);
+        printf("%s: %s\n", cli->config->file, alarms.size ? "works, but see the alarms" : "fine");
+        if (print) {
+            print_values(cli->config);
+            print_secrets(cli->config);
+        }
+    }
+    string_finish(&alarms);
+}
+
 static bool parse(struct cli *cli, enum config_for *needs, bool *print, int argc, char **argv) {
     const char *word = NULL;
     const struct cli_option rows[] = {
@@ -49,11 +105,14 @@ static bool parse(struct cli *cli, enum config_for *needs, bool *print, int argc
         {0},
     };
     const struct cli_manual manual = {
-        .about = "Reads the configuration and every file that it names, and tells all mistakes in\n"
-                 "one go, each as FILE:LINE:COLUMN. Nothing is connected to. With --for, only\n"
-                 "the files that this command opens are read; \"ledger\" stands for all that look\n"
-                 "into Redis and no more, as tail and show do. Secrets are printed by the names\n"
-                 "of their files, never by content.",
+        .about =
+            "Reads the configuration and every file that it names, and tells all mistakes in\n"
+            "one go, each as FILE:LINE:COLUMN. What works and should not stay so is an alarm:\n"
+            "a certificate that ends within 14 days or has ended, a secret of less than 16\n"
+            "bytes. Nothing is connected to. With --for, only the files that this command\n"
+            "opens are read; \"ledger\" stands for all that look into Redis and no more, as\n"
+            "tail and show do. Secrets are printed by the names of their files and by their\n"
+            "marks, as in serve's metrics, never by content.",
         .example = "kula-relay check --config kula-relay.yaml --print",
         .options = rows,
         .takes = CLI_TAKES_CONFIG,
@@ -73,10 +132,7 @@ int check_main(int argc, char **argv) {
     struct cli cli = {0};
     enum config_for needs = CONFIG_FOR_ALL;
     bool print = false;
-    if (!parse(&cli, &needs, &print, argc, argv) || !cli_load(&cli, needs))
-        return cli_close(&cli);
-    printf("%s: fine\n", cli.config->file);
-    if (print)
-        print_values(cli.config);
+    if (parse(&cli, &needs, &print, argc, argv) && cli_load(&cli, needs))
+        report(&cli, needs, print);
     return cli_close(&cli);
 }

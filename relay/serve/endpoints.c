@@ -10,8 +10,31 @@ struct endpoints {
     size_t count;
 };
 
-static void fill_endpoint(struct endpoint *endpoint, const struct config_endpoint *config) {
+struct endpoint_key_use {
+    struct metric *position, *matches, *matched_at;
+};
+
+enum { POSITION, MATCHES, MATCHED_AT };
+
+static const struct metric_family families[] = {
+    [POSITION] = {"kula_relay_secret_position",
+                  METRIC_GAUGE,
+                  "Where a secret, named by its mark, stands: 1 is the newest, 0 is no longer.",
+                  {"endpoint", "secret"}},
+    [MATCHES] = {"kula_relay_secret_matches_total",
+                 METRIC_COUNTER,
+                 "Good signatures by the secret that made them.",
+                 {"endpoint", "secret"}},
+    [MATCHED_AT] = {"kula_relay_secret_matched_timestamp_seconds",
+                    METRIC_GAUGE,
+                    "When a secret last made a good signature; 0: not since the start.",
+                    {"endpoint", "secret"}},
+};
+
+static void fill_endpoint(struct endpoint *endpoint, const struct config_endpoint *config,
+                          int64_t window_ms) {
     endpoint->config = config;
+    endpoint->window_ms = window_ms;
     endpoint->key_count = config->secret_file_count;
     endpoint->keys = memory_new(endpoint->key_count * sizeof(struct hmac *));
     for (size_t i = 0; i < endpoint->key_count; i++)
@@ -23,7 +46,7 @@ struct endpoints *endpoints_create(const struct config *config) {
     endpoints->count = config->endpoint_count;
     endpoints->items = memory_new(endpoints->count * sizeof *endpoints->items);
     for (size_t i = 0; i < endpoints->count; i++)
-        fill_endpoint(&endpoints->items[i], &config->endpoints[i]);
+        fill_endpoint(&endpoints->items[i], &config->endpoints[i], config->dedup_window_ms);
     return endpoints;
 }
 
@@ -34,10 +57,54 @@ void endpoints_destroy(struct endpoints *endpoints) {
         for (size_t k = 0; k < endpoints->items[i].key_count; k++)
             hmac_destroy(endpoints->items[i].keys[k]);
         free(endpoints->items[i].keys);
+        free(endpoints->items[i].uses);
     }
     free(endpoints->items);
     free(endpoints);
 }
+
+bool endpoints_own(const struct endpoints *endpoints, const struct endpoint *endpoint) {
+    for (size_t i = 0; i < endpoints->count; i++)
+        if (endpoint == &endpoints->items[i])
+            return true;
+    return false;
+}
+
+/* ---- Which secret is in use ---- */
+
+static void enter(struct endpoint *endpoint, struct metrics *metrics) {
+    const char *name = endpoint->config->name;
+    endpoint->uses = memory_new(endpoint->key_count * sizeof *endpoint->uses);
+    /* The newest last, so that the same secret given twice has its best position. */
+    for (size_t i = endpoint->key_count; i-- > 0;) {
+        struct endpoint_key_use *use = &endpoint->uses[i];
+        char mark[HMAC_MARK + 1];
+        hmac_mark(&endpoint->config->secrets[i], mark);
+        use->position = metrics_series(metrics, &families[POSITION], name, mark);
+        use->matches = metrics_series(metrics, &families[MATCHES], name, mark);
+        use->matched_at = metrics_series(metrics, &families[MATCHED_AT], name, mark);
+        metric_set(use->position, (int64_t)i + 1);
+    }
+}
+
+void endpoints_enter(struct endpoints *endpoints, struct metrics *metrics) {
+    for (size_t i = 0; i < endpoints->count; i++)
+        enter(&endpoints->items[i], metrics);
+}
+
+void endpoints_leave(struct endpoints *endpoints) {
+    for (size_t i = 0; i < endpoints->count; i++)
+        for (size_t k = 0; k < endpoints->items[i].key_count; k++)
+            metric_set(endpoints->items[i].uses[k].position, 0);
+}
+
+void endpoints_count_match(const struct endpoint *endpoint, size_t position, int64_t now_ms) {
+    assert(endpoint->uses && position < endpoint->key_count);
+    metric_add(endpoint->uses[position].matches, 1);
+    metric_set(endpoint->uses[position].matched_at, now_ms / 1000);
+}
+
+/* ---- Which one, and what it makes of a signature ---- */
 
 const struct endpoint *endpoints_find(const struct endpoints *endpoints, struct text path) {
     for (size_t i = 0; i < endpoints->count; i++)
@@ -63,12 +130,12 @@ static bool trust_stale(const struct endpoint *endpoint, bool near_enough, enum 
 }
 
 bool endpoints_trust(const struct endpoint *endpoint, enum signature_verdict verdict,
-                     int64_t apart_ms, int64_t window_ms, enum answer *refusal) {
+                     int64_t apart_ms, enum answer *refusal) {
     switch (verdict) {
     case SIGNATURE_GOOD:
         return true;
     case SIGNATURE_STALE:
-        return trust_stale(endpoint, apart_ms < window_ms, refusal);
+        return trust_stale(endpoint, apart_ms < endpoint->window_ms, refusal);
     case SIGNATURE_UNMATCHED:
         *refusal = endpoint->config->unmatched == CONFIG_UNMATCHED_RETRY
                        ? ANSWER_SIGNATURE_UNMATCHED_RETRY

@@ -32,13 +32,12 @@ enum { SPOOL_PATIENCE_MS = 3000 };
 enum { PATH_SHOWN = 200 };
 
 struct ingress {
-    const struct config *config;
     struct metrics *metrics;
     struct metric *append_seconds;
     struct loop *loop;
     struct ledger *ledger;
     struct spools *spools;
-    struct endpoints *endpoints;
+    const struct endpoints *endpoints;
     struct admission admission;
     struct http_handler handler;
     struct http_server *server;
@@ -162,17 +161,19 @@ static enum signature_verdict check_signature(struct delivery *delivery) {
     if (verdict != SIGNATURE_GOOD)
         return verdict;
     delivery->ahead_ms = signature.t_s * 1000 - delivery->received_ms;
-    return signature_check(&signature, endpoint->keys, endpoint->key_count,
-                           http_exchange_body(delivery->exchange), delivery->received_ms / 1000,
-                           endpoint->config->tolerance_ms / 1000, &matched);
+    verdict = signature_check(&signature, endpoint->keys, endpoint->key_count,
+                              http_exchange_body(delivery->exchange), delivery->received_ms / 1000,
+                              endpoint->config->tolerance_ms / 1000, &matched);
+    if (verdict == SIGNATURE_GOOD || verdict == SIGNATURE_STALE)
+        endpoints_count_match(endpoint, matched, delivery->received_ms);
+    return verdict;
 }
 
 static bool delivery_is_from_kula(struct delivery *delivery, enum answer *refusal) {
     enum signature_verdict verdict = check_signature(delivery);
     int64_t apart_ms = delivery->ahead_ms < 0 ? -delivery->ahead_ms : delivery->ahead_ms;
     delivery->stale = verdict == SIGNATURE_STALE;
-    return endpoints_trust(delivery->endpoint, verdict, apart_ms,
-                           delivery->ingress->config->dedup_window_ms, refusal);
+    return endpoints_trust(delivery->endpoint, verdict, apart_ms, refusal);
 }
 
 /* ---- What is it? ---- */
@@ -270,7 +271,7 @@ static struct record delivery_record(const struct delivery *delivery) {
     record.account = text_of(envelope->account);
     record.created = text_of(envelope->created);
     record.trace = text_of(delivery->trace);
-    record.window_ms = delivery->ingress->config->dedup_window_ms + ahead_ms;
+    record.window_ms = delivery->endpoint->window_ms + ahead_ms;
     return record;
 }
 
@@ -408,13 +409,12 @@ static void on_fault(void *arg, enum http_fault fault, struct http_answer *http)
 
 struct ingress *ingress_create(const struct ingress_needs *needs) {
     struct ingress *ingress = memory_new(sizeof *ingress);
-    ingress->config = needs->config;
     ingress->metrics = needs->metrics;
     ingress->append_seconds = metrics_series(needs->metrics, &append_seconds, NULL, NULL);
     ingress->loop = needs->loop;
     ingress->ledger = needs->ledger;
     ingress->spools = needs->spools;
-    ingress->endpoints = endpoints_create(needs->config);
+    ingress->endpoints = needs->endpoints;
     ingress->handler = (struct http_handler){ingress, on_head, on_request, on_fault};
     LIST_INIT(&ingress->deliveries);
     admission_init(&ingress->admission, needs->config);
@@ -435,9 +435,20 @@ void ingress_destroy(struct ingress *ingress) {
             delivery_destroy(delivery);
     }
     http_server_destroy(ingress->server);
-    endpoints_destroy(ingress->endpoints);
     string_finish(&ingress->body);
     free(ingress);
+}
+
+void ingress_set_endpoints(struct ingress *ingress, const struct endpoints *endpoints) {
+    ingress->endpoints = endpoints;
+}
+
+bool ingress_holds(const struct ingress *ingress, const struct endpoints *endpoints) {
+    const struct delivery *delivery;
+    LIST_FOREACH (delivery, &ingress->deliveries, link)
+        if (endpoints_own(endpoints, delivery->endpoint))
+            return true;
+    return ingress->endpoints == endpoints;
 }
 
 struct http_server *ingress_server(const struct ingress *ingress) {

@@ -12,6 +12,7 @@
 #include "ledger/ledger.h"
 #include "net/http_server.h"
 
+struct endpoints;
 struct ingress;
 struct spools;
 
@@ -20,7 +21,8 @@ struct ingress_needs { /* all borrowed for the ingress' life */
     const struct config *config;
     struct metrics *metrics;
     struct ledger *ledger;
-    struct spools *spools; /* NULL: a 2xx waits for the ledger */
+    struct endpoints *endpoints; /* entered */
+    struct spools *spools;       /* NULL: a 2xx waits for the ledger */
 };
 
 /* Deliveries are held for this long at most, after their first byte. */
@@ -30,6 +32,11 @@ struct ingress *ingress_create(const struct ingress_needs *);
 /* Answers what is still held as unavailable, and cuts what is left. Only after the
  * spools and the ledger, so that no answer of theirs comes any more. */
 void ingress_destroy(struct ingress *);
+
+/* What comes from now on is for these; deliveries under way keep to those that they
+ * began with, which have to stay until nobody holds them. All borrowed. */
+void ingress_set_endpoints(struct ingress *, const struct endpoints *);
+bool ingress_holds(const struct ingress *, const struct endpoints *);
 
 /* Its own, for listening and for the gauges. */
 struct http_server *ingress_server(const struct ingress *);

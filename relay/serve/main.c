@@ -3,8 +3,8 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "base/config.h"
 #include "base/log.h"
+#include "serve/edition.h"
 #include "serve/serve.h"
 
 enum { EXIT_USAGE = 2 };
@@ -21,8 +21,10 @@ static const char usage[] =
     "  --help         print this\n"
     "\n"
     "Signals: SIGTERM and SIGINT stop it once what is in flight has been answered, within\n"
-    "10 s; a second one stops it at once. SIGHUP is ignored: a changed configuration needs\n"
-    "a restart.\n"
+    "10 s; a second one stops it at once. SIGHUP reads the configuration again and takes it\n"
+    "whole or not at all: certificates, keys, secrets, endpoints, serve.dedup_window and\n"
+    "log.level; the log names what needs a restart. Certificates, keys and secrets are also\n"
+    "taken within seconds when their files change.\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 usage, 78 configuration invalid.\n";
 
@@ -35,15 +37,15 @@ static const struct option options[] = {
 
 static int serve(const char *file) {
     struct string problems = {0};
-    struct config *config = config_load(file, CONFIG_FOR_SERVE, &problems);
+    struct edition *first = edition_load(file, &problems);
     int exit_code = SERVE_CONFIG_INVALID;
-    if (config) {
-        log_start("serve", config->log_level, config->log_format);
-        exit_code = serve_run(config);
+    if (first) {
+        log_start("serve", first->config->log_level, first->config->log_format);
+        exit_code = serve_run(first);
     } else {
         fputs(problems.data ? problems.data : "", stderr);
     }
-    config_destroy(config);
+    edition_destroy(first);
     string_finish(&problems);
     return exit_code;
 }

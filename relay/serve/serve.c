@@ -10,8 +10,11 @@
 #include "base/memory.h"
 #include "net/address.h"
 #include "net/admin.h"
+#include "net/certificates.h"
 #include "net/tls.h"
+#include "serve/edition.h"
 #include "serve/ingress.h"
+#include "serve/reload.h"
 #include "serve/spools.h"
 
 enum {
@@ -24,13 +27,15 @@ enum {
 };
 
 struct serve {
-    const struct config *config;
+    const struct config *config; /* of the first edition: it holds to the end */
+    struct edition *first;
     struct loop *loop;
     struct metrics *metrics;
     struct metric *redis_connects;
     struct ledger *ledger;
     struct spools *spools; /* NULL: there is no folder for one */
     struct ingress *ingress;
+    struct reload *reload;
     struct admin *admin;
     struct loop_timer *first_connect;
     struct loop_timer *drain_deadline;
@@ -192,23 +197,16 @@ static bool start_spools(struct serve *serve, struct string *why) {
     return false;
 }
 
-static bool open_listener(struct serve *serve, const struct config_listener *listener,
-                          struct string *why) {
-    struct ssl_ctx_st *tls = NULL;
-    if (listener->certificate &&
-        !(tls = tls_server_create(listener->certificate, listener->private_key, why))) {
-        serve->exit_code = SERVE_CONFIG_INVALID;
-        return false;
-    }
-    int descriptor = address_listen(text_of(listener->address), why);
+static bool open_listener(struct serve *serve, size_t i, struct string *why) {
+    struct ssl_ctx_st *tls = certificates_of(serve->first->certificates, i);
+    int descriptor = address_listen(text_of(serve->config->listeners[i].address), why);
     if (descriptor < 0) {
-        tls_destroy(tls);
         serve->exit_code = SERVE_FAILED;
         return false;
     }
     struct string bound = {0};
     address_format_bound(descriptor, &bound);
-    http_server_listen(ingress_server(serve->ingress), descriptor, tls);
+    http_server_listen(ingress_server(serve->ingress), descriptor, tls ? tls_share(tls) : NULL);
     log_info("listening address=%s tls=%s", bound.data, tls ? "yes" : "no");
     string_finish(&bound);
     return true;
@@ -220,10 +218,11 @@ static bool open_listeners(struct serve *serve, struct string *why) {
         .config = serve->config,
         .metrics = serve->metrics,
         .ledger = serve->ledger,
+        .endpoints = serve->first->endpoints,
         .spools = serve->spools,
     });
     for (size_t i = 0; i < serve->config->listener_count; i++)
-        if (!open_listener(serve, &serve->config->listeners[i], why))
+        if (!open_listener(serve, i, why))
             return false;
     return true;
 }
@@ -250,21 +249,28 @@ static bool start_admin(struct serve *serve, struct string *why) {
 static void take_signals(struct serve *serve) {
     loop_on_signal(serve->loop, SIGTERM, on_stop_signal, serve);
     loop_on_signal(serve->loop, SIGINT, on_stop_signal, serve);
-    /* Its default would end a process whose terminal goes away. */
-    signal(SIGHUP, SIG_IGN);
 }
 
 static bool start(struct serve *serve, struct string *why) {
     if (!start_ledger(serve, why) || !start_spools(serve, why) || !open_listeners(serve, why) ||
         !start_admin(serve, why))
         return false;
+    serve->reload = reload_start(&(struct reload_needs){.loop = serve->loop,
+                                                        .metrics = serve->metrics,
+                                                        .ingress = serve->ingress,
+                                                        .first = serve->first});
     take_signals(serve);
     loop_timer_set(serve->first_connect, FIRST_CONNECT_MS);
     return true;
 }
 
-static void init(struct serve *serve, const struct config *config) {
-    *serve = (struct serve){.config = config, .loop = loop_create(), .metrics = metrics_create()};
+static void init(struct serve *serve, struct edition *first) {
+    /* Until somebody listens to it: its default would end us. */
+    signal(SIGHUP, SIG_IGN);
+    *serve = (struct serve){.config = first->config,
+                            .first = first,
+                            .loop = loop_create(),
+                            .metrics = metrics_create()};
     serve->redis_connects = metrics_series(serve->metrics, &families[REDIS_CONNECTS], NULL, NULL);
     serve->first_connect = loop_timer_create(serve->loop, on_first_connect_overdue, serve);
     serve->drain_deadline = loop_timer_create(serve->loop, on_drain_deadline, serve);
@@ -276,6 +282,7 @@ static void finish(struct serve *serve) {
     ledger_destroy(serve->ledger);
     spools_destroy(serve->spools);
     ingress_destroy(serve->ingress);
+    reload_stop(serve->reload);
     loop_timer_destroy(serve->drain_deadline);
     loop_timer_destroy(serve->spool_quiet);
     loop_timer_destroy(serve->first_connect);
@@ -283,10 +290,10 @@ static void finish(struct serve *serve) {
     loop_destroy(serve->loop);
 }
 
-int serve_run(const struct config *config) {
+int serve_run(struct edition *first) {
     struct serve serve;
     struct string why = {0};
-    init(&serve, config);
+    init(&serve, first);
     if (start(&serve, &why))
         loop_run(serve.loop);
     else

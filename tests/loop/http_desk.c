@@ -90,7 +90,7 @@ static void open_server(struct http_limits limits) {
     desk.port = port_of(descriptor);
     struct ssl_ctx_st *tls = NULL;
     if (desk.encrypted) {
-        tls = tls_server_create(certificate, private_key, &why);
+        tls = tls_server_create(certificate, private_key, NULL, &why);
         assert_non_null(tls);
     }
     http_server_listen(desk.server, descriptor, tls);

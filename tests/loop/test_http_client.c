@@ -471,7 +471,7 @@ static void test_over_tls_the_certificate_has_to_be_for_the_host(void **state) {
     snprintf(certificate, sizeof certificate, "%s/tls.crt", folder);
     snprintf(key, sizeof key, "%s/tls.key", folder);
     assert_true(tls_make_self_signed(certificate, key, &why));
-    struct ssl_ctx_st *tls = tls_server_create(certificate, key, &why);
+    struct ssl_ctx_st *tls = tls_server_create(certificate, key, NULL, &why);
     struct scripted *server = scripted_start(desk->loop, NULL, tls);
     scripted_script(server, &ok, 1);
     snprintf(url, sizeof url, "https://localhost:%u/", scripted_port(server));

@@ -19,6 +19,7 @@
 #include "kula/stamp.h"
 #include "net/address.h"
 #include "redis_house.h"
+#include "serve/endpoints.h"
 #include "serve/ingress.h"
 
 enum {
@@ -40,6 +41,7 @@ struct world {
     struct loop_timer *tick; /* so that a turn of the loop is never long */
     struct metrics *metrics;
     struct ledger *ledger;
+    struct endpoints *endpoints;
     struct ingress *ingress;
     struct string address;
     bool empty; /* drained */
@@ -110,8 +112,13 @@ static int world_start(void **state) {
     world->metrics = metrics_create();
     world->ledger = ledger_create(world->loop, &world->config, "test", NULL, NULL, &why);
     assert_non_null(world->ledger);
-    world->ingress = ingress_create(
-        &(struct ingress_needs){world->loop, &world->config, world->metrics, world->ledger});
+    world->endpoints = endpoints_create(&world->config);
+    endpoints_enter(world->endpoints, world->metrics);
+    world->ingress = ingress_create(&(struct ingress_needs){.loop = world->loop,
+                                                            .config = &world->config,
+                                                            .metrics = world->metrics,
+                                                            .ledger = world->ledger,
+                                                            .endpoints = world->endpoints});
     int listener = address_listen(text_of("127.0.0.1:0"), &why);
     assert_true(listener >= 0);
     address_format_bound(listener, &world->address);
@@ -124,6 +131,7 @@ static int world_stop(void **state) {
     struct world *world = *state;
     ledger_destroy(world->ledger);
     ingress_destroy(world->ingress);
+    endpoints_destroy(world->endpoints);
     metrics_destroy(world->metrics);
     loop_timer_destroy(world->tick);
     loop_destroy(world->loop);

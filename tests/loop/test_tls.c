@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -25,9 +26,11 @@ static char folder[] = "/tmp/kula-relay-test-XXXXXX";
 static char files[8][64];
 static const char *certificate = files[0], *private_key = files[1];
 static const char *other_certificate = files[2], *other_key = files[3];
-static const char *rubbish = files[4], *encrypted_key = files[5], *missing = files[6];
+static const char *rubbish = files[4], *encrypted_key = files[5], *missing = files[6],
+                  *pipe_file = files[7];
 
 static struct http_server *server;
+static struct ssl_ctx_st *server_tls; /* borrowed */
 static int port;
 
 /* ---- The house ---- */
@@ -62,8 +65,9 @@ static int set_up(void **state) {
     address_format_bound(descriptor, &address);
     port = atoi(strrchr(address.data, ':') + 1);
     string_finish(&address);
-    struct ssl_ctx_st *tls = tls_server_create(certificate, private_key, &why);
+    struct ssl_ctx_st *tls = tls_server_create(certificate, private_key, NULL, &why);
     assert_non_null(tls);
+    server_tls = tls;
     http_server_listen(server, descriptor, tls);
     return 0;
 }
@@ -151,8 +155,8 @@ static void test_what_is_weak_is_not(void **state) {
 
 static void test_the_group_is_one_of_ours(void **state) {
     (void)state;
-    static const char *const taken[] = {"X25519", "P-256"};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const taken[] = {"X25519", "P-256", "P-384"};
+    for (size_t i = 0; i < 3; i++) {
         SSL_CTX *tls = new_client();
         SSL_CTX_set1_groups_list(tls, taken[i]);
         struct peer *peer = shake(tls);
@@ -181,26 +185,112 @@ static void test_http_1_1_is_negotiated(void **state) {
     assert_alpn("\x02h2", ""); /* no overlap, no failure */
 }
 
-static int session_count;
-
-static int on_session(SSL *ssl, SSL_SESSION *session) {
-    (void)ssl;
-    session_count += SSL_SESSION_is_resumable(session);
-    return 0;
+/* Mozilla's "intermediate", version 5.8, in OpenSSL's order of both versions. */
+static void test_the_ciphers_are_those_of_the_published_profile(void **state) {
+    (void)state;
+    static const char *const published[] = {
+        "TLS_AES_128_GCM_SHA256",       "TLS_AES_256_GCM_SHA384",
+        "TLS_CHACHA20_POLY1305_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES128-GCM-SHA256",  "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",  "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-RSA-CHACHA20-POLY1305",
+    };
+    struct string why = {0};
+    struct ssl_ctx_st *tls = tls_server_create(certificate, private_key, NULL, &why);
+    STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(tls);
+    assert_int_equal(sk_SSL_CIPHER_num(ciphers), sizeof published / sizeof *published);
+    for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++)
+        assert_string_equal(SSL_CIPHER_get_name(sk_SSL_CIPHER_value(ciphers, i)), published[i]);
+    assert_int_equal(SSL_CTX_get_min_proto_version(tls), TLS1_2_VERSION);
+    assert_int_equal(SSL_CTX_get_max_early_data(tls), 0);
+    assert_true(SSL_CTX_get_mode(tls) & SSL_MODE_RELEASE_BUFFERS);
+    assert_true(SSL_CTX_get_options(tls) & SSL_OP_NO_RENEGOTIATION);
+    assert_true(SSL_CTX_get_options(tls) & SSL_OP_NO_COMPRESSION);
+    tls_destroy(tls);
 }
 
-static void test_no_session_can_be_resumed(void **state) {
+static void assert_cipher(const char *offered, const char *chosen) {
+    SSL_CTX *tls = new_client();
+    SSL_CTX_set_max_proto_version(tls, TLS1_2_VERSION);
+    assert_int_equal(SSL_CTX_set_cipher_list(tls, offered), 1);
+    struct peer *peer = shake(tls);
+    assert_true(peer->shaken);
+    assert_string_equal(SSL_get_cipher_name(peer->ssl), chosen);
+}
+
+static void test_the_order_of_ciphers_is_ours_but_for_those_without_aes(void **state) {
+    (void)state;
+    assert_cipher("ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256",
+                  "ECDHE-ECDSA-AES128-GCM-SHA256");
+    assert_cipher("ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305",
+                  "ECDHE-ECDSA-AES256-GCM-SHA384");
+    assert_cipher("ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256",
+                  "ECDHE-ECDSA-CHACHA20-POLY1305");
+}
+
+static void test_nobody_renegotiates(void **state) {
+    (void)state;
+    SSL_CTX *tls = new_client();
+    SSL_CTX_set_max_proto_version(tls, TLS1_2_VERSION);
+    SSL_CTX_clear_options(tls, SSL_OP_NO_RENEGOTIATION);
+    struct peer *peer = shake(tls);
+    assert_true(peer->shaken);
+    assert_int_equal(SSL_renegotiate(peer->ssl), 1);
+    peer_send(peer, GET); /* what is written takes the new handshake along */
+    peer_wait_end(peer);
+    assert_null(peer->got.size ? strstr(peer->got.data, "HTTP") : NULL);
+}
+
+static SSL_SESSION *session;
+
+static int on_session(SSL *ssl, SSL_SESSION *got) {
+    (void)ssl;
+    SSL_SESSION_free(session);
+    session = got;
+    return 1; /* ours now */
+}
+
+static bool session_is_there(void *arg) {
+    (void)arg;
+    return session && SSL_SESSION_is_resumable(session);
+}
+
+/* Shakes hands, with the session that was kept where there is one, and keeps the new one. */
+static bool resumes(int version) {
+    SSL_CTX *tls = new_client();
+    SSL_CTX_set_max_proto_version(tls, version);
+    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT);
+    SSL_CTX_sess_set_new_cb(tls, on_session);
+    struct peer *peer = peer_connect(port, tls);
+    SSL_CTX_free(tls);
+    if (session)
+        assert_int_equal(SSL_set_session(peer->ssl, session), 1);
+    SSL_SESSION_free(session);
+    session = NULL;
+    house_wait(is_decided, peer);
+    assert_true(peer->shaken);
+    peer_send(peer, GET);
+    assert_int_equal(peer_status(peer), 200);
+    bool reused = SSL_session_reused(peer->ssl);
+    if (!reused || version == TLS1_3_VERSION) /* 1.2 keeps a ticket that is still good */
+        house_wait(session_is_there, NULL);
+    return reused;
+}
+
+static void test_a_session_is_resumed_until_its_key_is_renewed(void **state) {
     (void)state;
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
-        SSL_CTX *tls = new_client();
-        session_count = 0;
-        SSL_CTX_set_max_proto_version(tls, version);
-        SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT);
-        SSL_CTX_sess_set_new_cb(tls, on_session);
-        struct peer *peer = shake(tls);
-        peer_send(peer, GET);
-        assert_int_equal(peer_status(peer), 200);
-        assert_int_equal(session_count, 0);
+        assert_false(resumes(version));
+        SSL_SESSION *first = session;
+        SSL_SESSION_up_ref(first);
+        assert_int_equal(SSL_SESSION_get_max_early_data(first), 0);
+        assert_true(resumes(version));
+        tls_renew_tickets(server_tls);
+        SSL_SESSION_free(session);
+        session = first;
+        assert_false(resumes(version));
+        SSL_SESSION_free(session);
+        session = NULL;
     }
 }
 
@@ -309,18 +399,23 @@ static void test_an_end_without_goodbye_is_an_end(void **state) {
 static void test_what_is_wrong_with_a_file_is_said_with_its_name(void **state) {
     (void)state;
     const struct {
-        const char *certificate, *key, *named, *said;
+        const char *certificate, *key;
+        enum tls_culprit culprit;
+        const char *named, *said;
     } cases[] = {
-        {missing, private_key, missing, "cannot read the certificate"},
-        {certificate, missing, missing, "cannot read the private key"},
-        {rubbish, private_key, rubbish, "no usable certificate"},
-        {certificate, rubbish, rubbish, "no usable private key"},
-        {certificate, encrypted_key, encrypted_key, "without passphrase"},
-        {certificate, other_key, other_key, "does not belong"},
+        {missing, private_key, TLS_CERTIFICATE, missing, "cannot read the certificate"},
+        {certificate, missing, TLS_PRIVATE_KEY, missing, "cannot read the private key"},
+        {rubbish, private_key, TLS_CERTIFICATE, rubbish, "no usable certificate"},
+        {certificate, rubbish, TLS_PRIVATE_KEY, rubbish, "no usable private key"},
+        {certificate, encrypted_key, TLS_PRIVATE_KEY, encrypted_key, "without passphrase"},
+        {certificate, other_key, TLS_PRIVATE_KEY, other_key, "does not belong"},
+        {pipe_file, private_key, TLS_CERTIFICATE, pipe_file, "no plain file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct string why = {0};
-        assert_null(tls_server_create(cases[i].certificate, cases[i].key, &why));
+        enum tls_culprit culprit;
+        assert_null(tls_server_create(cases[i].certificate, cases[i].key, &culprit, &why));
+        assert_int_equal(culprit, cases[i].culprit);
         assert_non_null(strstr(why.data, cases[i].named));
         assert_non_null(strstr(why.data, cases[i].said));
         assert_int_equal(ERR_peek_error(), 0);
@@ -333,6 +428,28 @@ static void test_what_is_wrong_with_a_file_is_said_with_its_name(void **state) {
         assert_non_null(strstr(why.data, file));
         string_finish(&why);
     }
+}
+
+static void test_validity_and_digest_are_those_of_the_certificate(void **state) {
+    enum { YEAR_S = 365 * 24 * 3600, SLACK_S = 3600 };
+    unsigned char first[TLS_DIGEST_BYTES], again[TLS_DIGEST_BYTES], other[TLS_DIGEST_BYTES];
+    struct string why = {0};
+    (void)state;
+    struct ssl_ctx_st *tls = tls_server_create(certificate, private_key, NULL, &why);
+    struct ssl_ctx_st *same = tls_server_create(certificate, private_key, NULL, &why);
+    struct ssl_ctx_st *different = tls_server_create(other_certificate, other_key, NULL, &why);
+    struct tls_validity validity = tls_validity(tls);
+    int64_t now_s = time(NULL);
+    assert_in_range(validity.from_s, now_s - 2 * SLACK_S, now_s);
+    assert_in_range(validity.until_s, now_s + YEAR_S - SLACK_S, now_s + YEAR_S);
+    tls_digest(tls, first);
+    tls_digest(same, again);
+    tls_digest(different, other);
+    assert_memory_equal(first, again, sizeof first);
+    assert_memory_not_equal(first, other, sizeof first);
+    tls_destroy(tls);
+    tls_destroy(same);
+    tls_destroy(different);
 }
 
 static void test_a_private_key_is_for_its_owner_only(void **state) {
@@ -371,6 +488,7 @@ static int make_files(void **state) {
     FILE *out = fopen(rubbish, "w");
     fputs("-----BEGIN RUBBISH-----\n", out);
     fclose(out);
+    assert_int_equal(mkfifo(pipe_file, 0600), 0);
     return 0;
 }
 
@@ -388,7 +506,10 @@ int main(void) {
         TEST(test_what_is_weak_is_not),
         TEST(test_the_group_is_one_of_ours),
         TEST(test_http_1_1_is_negotiated),
-        TEST(test_no_session_can_be_resumed),
+        TEST(test_the_ciphers_are_those_of_the_published_profile),
+        TEST(test_the_order_of_ciphers_is_ours_but_for_those_without_aes),
+        TEST(test_nobody_renegotiates),
+        TEST(test_a_session_is_resumed_until_its_key_is_renewed),
         TEST(test_our_own_certificate_is_good_for_localhost),
         TEST(test_a_client_does_not_trust_what_it_was_not_given),
         TEST(test_plain_http_is_closed_without_harm),
@@ -396,6 +517,7 @@ int main(void) {
         TEST(test_a_handshake_that_does_not_end_is_cut),
         TEST(test_an_end_without_goodbye_is_an_end),
         cmocka_unit_test(test_what_is_wrong_with_a_file_is_said_with_its_name),
+        cmocka_unit_test(test_validity_and_digest_are_those_of_the_certificate),
         cmocka_unit_test(test_a_private_key_is_for_its_owner_only),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

@@ -96,9 +96,9 @@ static void test_policy_decides_what_comes_in(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct config_endpoint config = {.stale = cases[i].stale, .unmatched = cases[i].unmatched};
-        struct endpoint endpoint = {.config = &config};
+        struct endpoint endpoint = {.config = &config, .window_ms = WINDOW};
         enum answer refusal = ANSWERS;
-        bool in = endpoints_trust(&endpoint, cases[i].verdict, cases[i].apart_ms, WINDOW, &refusal);
+        bool in = endpoints_trust(&endpoint, cases[i].verdict, cases[i].apart_ms, &refusal);
         assert_int_equal(in, cases[i].answer == IN);
         if (!in)
             assert_int_equal(refusal, cases[i].answer);

@@ -129,12 +129,24 @@ static void test_hex_is_64_digits_of_either_case(void **state) {
     }
 }
 
+/* Computed by: printf 'kula-relay mark' | openssl dgst -sha256 -hmac KEY -r | cut -c1-8 */
+static void test_a_mark_tells_secrets_apart(void **state) {
+    (void)state;
+    static char key[] = "whsec_test_0123456789abcdef", other[] = "whsec_test_0123456789abcdeg";
+    char mark[HMAC_MARK + 1];
+    hmac_mark(&(struct secret){(unsigned char *)key, sizeof key - 1}, mark);
+    assert_string_equal(mark, "44b939ab");
+    hmac_mark(&(struct secret){(unsigned char *)other, sizeof other - 1}, mark);
+    assert_string_equal(mark, "9634feef");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_rfcs_vectors_come_out),
         cmocka_unit_test(test_pieces_make_the_same_as_the_whole),
         cmocka_unit_test(test_a_restart_keeps_the_key_and_forgets_the_rest),
         cmocka_unit_test(test_equal_means_all_of_it),
+        cmocka_unit_test(test_a_mark_tells_secrets_apart),
         cmocka_unit_test(test_hex_is_64_digits_of_either_case),
     };
     return cmocka_run_group_tests(tests, fill, NULL);

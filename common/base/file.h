@@ -1,0 +1,9 @@
+/* A file's content, read whole and without waiting for long: a pipe that nobody
+ * fills must not hold up a program that reads its configuration again. */
+#pragma once
+#include <stddef.h>
+#include <sys/types.h>
+
+/* How many bytes, of `room` at most, were read; -1 with errno, which is ETIMEDOUT for a
+ * pipe that has not come to its end within 2 s. */
+ssize_t file_read(const char *path, void *buffer, size_t room);

@@ -1,0 +1,68 @@
+#include "serve/edition.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/config_compare.h"
+#include "base/memory.h"
+#include "net/certificates.h"
+#include "net/tls.h"
+#include "serve/endpoints.h"
+
+struct edition *edition_load(const char *file, struct string *problems) {
+    struct config *config = config_load(file, CONFIG_FOR_SERVE, problems);
+    if (!config)
+        return NULL;
+    struct certificates *certificates = certificates_load(config, problems);
+    if (!certificates) {
+        config_destroy(config);
+        return NULL;
+    }
+    struct edition *edition = memory_new(sizeof *edition);
+    edition->config = config;
+    edition->certificates = certificates;
+    edition->endpoints = endpoints_create(config);
+    return edition;
+}
+
+void edition_destroy(struct edition *edition) {
+    if (!edition)
+        return;
+    endpoints_destroy(edition->endpoints);
+    certificates_destroy(edition->certificates);
+    config_destroy(edition->config);
+    free(edition);
+}
+
+void edition_alarms(const struct edition *edition, struct string *lines) {
+    certificates_alarms(edition->certificates, edition->config, clock_wall_ms() / 1000, lines);
+    config_alarms(edition->config, lines);
+}
+
+static bool same_chain(const struct ssl_ctx_st *a, const struct ssl_ctx_st *b) {
+    unsigned char digest_a[TLS_DIGEST_BYTES], digest_b[TLS_DIGEST_BYTES];
+    tls_digest(a, digest_a);
+    tls_digest(b, digest_b);
+    return memcmp(digest_a, digest_b, TLS_DIGEST_BYTES) == 0;
+}
+
+/* Where only the content of the file is another one: names are compared elsewhere. */
+static bool is_renewed(const struct edition *was, const struct edition *is, size_t i) {
+    const struct ssl_ctx_st *old = certificates_of(was->certificates, i);
+    const struct ssl_ctx_st *now = certificates_of(is->certificates, i);
+    return old && now && !same_chain(old, now) &&
+           strcmp(was->config->listeners[i].certificate, is->config->listeners[i].certificate) == 0;
+}
+
+void edition_compare(const struct edition *was, const struct edition *is, struct string *live) {
+    config_compare(was->config, is->config, CONFIG_FOR_SERVE, CONFIG_CHANGE_LIVE, live);
+    for (size_t i = 0; i < was->config->listener_count && i < is->config->listener_count; i++)
+        if (is_renewed(was, is, i))
+            string_addf(live, "%sserve.listen[%zu].certificate", live->size ? ", " : "", i);
+}
+
+void edition_compare_restart(const struct edition *was, const struct edition *is,
+                             struct string *restart) {
+    config_compare(was->config, is->config, CONFIG_FOR_SERVE, CONFIG_CHANGE_RESTART, restart);
+}

@@ -1,0 +1,126 @@
+/* What is said about a configuration's certificates, by the day on which it is said. */
+#include "net/certificates.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "net/tls.h"
+
+enum { DAY_S = 24 * 3600 };
+
+static char folder[] = "/tmp/kula-relay-test-XXXXXX";
+static const char *const files[] = {"crt", "key", "other", "other_key", "secret"};
+enum { FILES = sizeof files / sizeof *files };
+
+#define CONFIG(first, second)                                                                      \
+    "serve:\n"                                                                                     \
+    "  listen:\n"                                                                                  \
+    "    - {address: \"a:1\"" first "}\n"                                                          \
+    "    - {address: \"a:2\"" second "}\n"                                                         \
+    "  endpoints: [{name: kula, path: /k, secret_files: [secret]}]\n"                              \
+    "  spool: {directory: spool}\n"
+
+static struct config *parse(const char *yaml) {
+    struct string problems = {0};
+    struct config *config = config_parse(text_of(yaml), "t", CONFIG_FOR_SERVE, &problems);
+    if (problems.size)
+        print_error("%s", problems.data);
+    assert_non_null(config);
+    return config;
+}
+
+static void test_each_mistake_is_told_at_its_key(void **state) {
+    (void)state;
+    struct string problems = {0};
+    struct config *config = parse(CONFIG(", certificate: crt, private_key: other_key",
+                                         ", certificate: secret, private_key: key"));
+    assert_null(certificates_load(config, &problems));
+    assert_true(text_starts(string_text(&problems),
+                            "t:3:42: serve.listen[0].private_key: the private key other_key does "
+                            "not belong to the certificate crt\n"
+                            "t:4:24: serve.listen[1].certificate: secret holds no usable "
+                            "certificate in PEM form"));
+    config_destroy(config);
+    string_finish(&problems);
+}
+
+static void test_a_plain_listener_needs_none(void **state) {
+    (void)state;
+    struct string problems = {0};
+    struct config *config = parse(CONFIG("", ", certificate: crt, private_key: key"));
+    struct certificates *certificates = certificates_load(config, &problems);
+    assert_null(certificates_of(certificates, 0));
+    assert_non_null(certificates_of(certificates, 1));
+    certificates_destroy(certificates);
+    config_destroy(config);
+}
+
+static void test_what_is_bad_depends_on_the_day(void **state) {
+    (void)state;
+    struct string problems = {0}, lines = {0};
+    struct config *config = parse(CONFIG("", ", certificate: crt, private_key: key"));
+    struct certificates *certificates = certificates_load(config, &problems);
+    struct tls_validity validity = tls_validity(certificates_of(certificates, 1));
+    const struct {
+        int64_t now_s;
+        const char *said; /* NULL: nothing */
+    } cases[] = {
+        {validity.from_s - 1, "is not valid before"},
+        {validity.from_s, NULL},
+        {validity.until_s - 15 * DAY_S, NULL},
+        {validity.until_s - 14 * DAY_S - 1, NULL},
+        {validity.until_s - 14 * DAY_S, "ends soon"},
+        {validity.until_s - 1, "ends soon"},
+        {validity.until_s, "ended at"},
+        {validity.until_s + 300 * DAY_S, "ended at"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        string_clear(&lines);
+        certificates_alarms(certificates, config, cases[i].now_s, &lines);
+        if (!cases[i].said) {
+            assert_int_equal(lines.size, 0);
+            continue;
+        }
+        assert_true(text_starts(string_text(&lines), "t:4:24: serve.listen[1].certificate: "));
+        assert_non_null(strstr(lines.data, cases[i].said));
+        assert_ptr_equal(strchr(lines.data, '\n'), lines.data + lines.size - 1);
+    }
+    string_finish(&lines);
+    certificates_destroy(certificates);
+    config_destroy(config);
+}
+
+static int set_up(void **state) {
+    struct string why = {0};
+    (void)state;
+    unsetenv("KULA_WEBHOOK_SECRET_FILE");
+    if (!mkdtemp(folder) || chdir(folder))
+        return -1;
+    FILE *file = fopen("secret", "w");
+    fputs("long-enough-to-be-a-secret", file);
+    fclose(file);
+    return !tls_make_self_signed("crt", "key", &why) ||
+           !tls_make_self_signed("other", "other_key", &why);
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    for (size_t i = 0; i < FILES; i++)
+        unlink(files[i]);
+    return chdir("/") || rmdir(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_mistake_is_told_at_its_key),
+        cmocka_unit_test(test_a_plain_listener_needs_none),
+        cmocka_unit_test(test_what_is_bad_depends_on_the_day),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,192 @@
+/* What a running program hears of another configuration: the keys that differ, which of
+ * them it can take as it is, and what is merely bad. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/config_compare.h"
+
+static char folder[] = "/tmp/kula-relay-test-XXXXXX";
+
+#define LISTEN "  listen: [{address: \"a:1\", certificate: cert, private_key: key}]\n"
+#define REST   "  spool: {directory: spool}\n"
+#define KULA   "{name: kula, path: /k, secret_files: [secret]}"
+#define BASE   "serve:\n" LISTEN "  endpoints: [" KULA "]\n" REST
+
+struct compare_case {
+    const char *yaml;
+    const char *live;
+    const char *restart;
+};
+
+static const struct compare_case cases[] = {
+    {BASE, "", ""},
+    {BASE "  dedup_window: 7d\n", "", ""}, /* the default, now written down */
+    {BASE "log: {level: warning}\n", "log.level", ""},
+    {BASE "log: {format: json}\n", "", "log.format"},
+    {BASE "  dedup_window: 1d\n  body_limit: 1MiB\n", "serve.dedup_window", "serve.body_limit"},
+    {BASE "redis: {url: \"redis://b:1/0\", prefix: q}\n", "", "redis.url, redis.prefix"},
+    /* The neighbour's sections say nothing to serve. */
+    {BASE "services: [{name: crm, url: \"http://crm/\"}]\nforward: {admin: \"a:2\"}\n", "", ""},
+    {"serve:\n" LISTEN "  endpoints: [{name: kula, path: /k, secret_files: [secret, old]}]\n" REST,
+     "serve.endpoints[0].secret_files", ""},
+    {"serve:\n" LISTEN "  endpoints: [{name: kula, path: /k, secret_files: [secret], stale: retry,"
+     " accounts: [\"1\"]}]\n" REST,
+     "serve.endpoints[0].stale, serve.endpoints[0].accounts", ""},
+    {"serve:\n" LISTEN "  endpoints: [" KULA ", {name: l, path: /l, secret_files: [old]}]\n" REST,
+     "serve.endpoints[1]", ""},
+    {"serve:\n"
+     "  listen: [{address: \"a:1\", certificate: old, private_key: secret}]\n"
+     "  endpoints: [" KULA "]\n" REST,
+     "serve.listen[0].certificate, serve.listen[0].private_key", ""},
+    /* A listener cannot begin or cease to speak TLS. */
+    {"serve:\n"
+     "  listen: [{address: \"a:1\"}]\n"
+     "  endpoints: [" KULA "]\n" REST,
+     "", "serve.listen[0].certificate, serve.listen[0].private_key"},
+    {"serve:\n"
+     "  listen:\n"
+     "    - {address: \"a:1\", certificate: cert, private_key: key}\n"
+     "    - {address: \"a:2\", certificate: cert, private_key: key}\n"
+     "  endpoints: [" KULA "]\n" REST,
+     "", "serve.listen[1]"},
+};
+
+static void write_file(const char *name, const char *content) {
+    FILE *file = fopen(name, "w");
+    assert_non_null(file);
+    fputs(content, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static struct config *parse(const char *yaml) {
+    struct string problems = {0};
+    struct config *config = config_parse(text_of(yaml), "t", CONFIG_FOR_SERVE, &problems);
+    if (problems.size)
+        print_error("%s", problems.data);
+    assert_non_null(config);
+    return config;
+}
+
+static void assert_names(const struct config *was, const struct config *is,
+                         enum config_change wanted, const char *names) {
+    struct string got = {0};
+    config_compare(was, is, CONFIG_FOR_SERVE, wanted, &got);
+    assert_string_equal(got.data ? got.data : "", names);
+    string_finish(&got);
+}
+
+static void assert_differs(const struct compare_case *one) {
+    struct config *was = parse(BASE), *is = parse(one->yaml);
+    assert_names(was, is, CONFIG_CHANGE_LIVE, one->live);
+    assert_names(was, is, CONFIG_CHANGE_RESTART, one->restart);
+    assert_names(is, was, CONFIG_CHANGE_LIVE, one->live);
+    assert_names(is, was, CONFIG_CHANGE_RESTART, one->restart);
+    config_destroy(was);
+    config_destroy(is);
+}
+
+static void test_what_differs_is_named_both_ways(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_differs(&cases[i]);
+}
+
+static void test_a_secret_with_another_content_differs(void **state) {
+    (void)state;
+    static const char yaml[] = BASE "redis: {password_file: password}\n";
+    struct config *was = parse(yaml);
+    write_file("secret", "another-secret-of-some-length\n");
+    write_file("password", "another-password\n");
+    struct config *is = parse(yaml);
+    assert_names(was, is, CONFIG_CHANGE_LIVE, "serve.endpoints[0].secret_files");
+    assert_names(was, is, CONFIG_CHANGE_RESTART, "redis.password_file");
+    config_destroy(was);
+    config_destroy(is);
+}
+
+static void test_many_differences_end_in_and_more(void **state) {
+    (void)state;
+    struct string yaml = {0}, names = {0};
+    string_add_of(&yaml, "serve:\n" LISTEN REST "  endpoints:\n    - " KULA "\n");
+    struct config *was = parse(yaml.data);
+    for (int i = 0; i < 30; i++)
+        string_addf(&yaml, "    - {name: e%d, path: /e%d, secret_files: [secret]}\n", i, i);
+    struct config *is = parse(yaml.data);
+    config_compare(was, is, CONFIG_FOR_SERVE, CONFIG_CHANGE_LIVE, &names);
+    assert_true(text_starts(string_text(&names), "serve.endpoints[1], serve.endpoints[2], "));
+    assert_true(names.size > 10 &&
+                text_is(text_slice(names.data + names.size - 10, 10), ", and more"));
+    config_destroy(was);
+    config_destroy(is);
+    string_finish(&names);
+    string_finish(&yaml);
+}
+
+static void test_a_short_secret_is_an_alarm_and_no_problem(void **state) {
+    (void)state;
+    struct string lines = {0};
+    struct config *config = parse("serve:\n" LISTEN REST "  endpoints: [{name: kula, path: /k,\n"
+                                  "    secret_files: [old, short]}]\n");
+    config_alarms(config, &lines);
+    assert_string_equal(lines.data, "t:5:25: serve.endpoints[0].secret_files[1]: the secret in "
+                                    "short has fewer than 16 bytes and could be guessed; have "
+                                    "Kula make a new one\n");
+    config_destroy(config);
+    string_finish(&lines);
+}
+
+static void test_what_is_said_of_a_key_stands_behind_its_place(void **state) {
+    (void)state;
+    struct string lines = {0};
+    struct config *config = parse(BASE);
+    config_tell(config, "serve.listen[0].certificate", &lines, "has %s", "ended\n");
+    config_tell(config, "redis.url", &lines, "is slow"); /* not in the file */
+    assert_string_equal(lines.data, "t:2:29: serve.listen[0].certificate: has ended?\n"
+                                    "t:1:1: redis.url: is slow\n");
+    config_destroy(config);
+    string_finish(&lines);
+}
+
+static const char *const files[] = {"secret", "old", "short", "password", "cert", "key"};
+enum { FILES = sizeof files / sizeof *files };
+
+static int fill_folder(void **state) {
+    (void)state;
+    for (size_t i = 0; i < FILES; i++)
+        write_file(files[i], "long-enough-to-be-a-secret");
+    write_file("short", "fifteen-bytes-x\n");
+    return 0;
+}
+
+static int set_up(void **state) {
+    (void)state;
+    unsetenv("KULA_RELAY_REDIS_URL");
+    unsetenv("KULA_WEBHOOK_SECRET_FILE");
+    return !mkdtemp(folder) || chdir(folder);
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    for (size_t i = 0; i < FILES; i++)
+        unlink(files[i]);
+    return chdir("/") || rmdir(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_what_differs_is_named_both_ways, fill_folder),
+        cmocka_unit_test_setup(test_a_secret_with_another_content_differs, fill_folder),
+        cmocka_unit_test_setup(test_many_differences_end_in_and_more, fill_folder),
+        cmocka_unit_test_setup(test_a_short_secret_is_an_alarm_and_no_problem, fill_folder),
+        cmocka_unit_test_setup(test_what_is_said_of_a_key_stands_behind_its_place, fill_folder),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
