@@ -361,7 +361,7 @@ static void drop_empty(struct recovery *recovery) {
  * told before has to be in them, but for what it tells afterwards to be removed. */
 static bool list(struct work *work) {
     struct recovery *recovery = work->recovery;
-    struct checkpoint before;
+    struct checkpoint before = {0};
     if (recovery->survey)
         checkpoint_read(recovery->disk, recovery->folder, recovery->spool, &before);
     if (!files_list(&work->files) || !read_checkpoint(work))
