@@ -1,6 +1,7 @@
 #include "net/http_gate.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <evhtp/evhtp.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "net/proxy_protocol.h"
 
 enum {
     STARVED_MS = 100,        /* how long not to accept when descriptors have run out */
@@ -25,12 +27,20 @@ struct http_gate_listener {
     struct bufferevent *hatch;
     struct loop_timer *starvation;
     bool starved; /* since the last connection */
+    bool proxied; /* each connection begins with the PROXY protocol */
     const struct http_gate_events *events;
     void *arg;
 };
 
+/* What comes before TLS and HTTP, on a listener behind a proxy. */
+struct preface {
+    struct event *readable;
+    struct proxy_protocol proxy;
+};
+
 struct http_gate {
     struct http_gate_listener *listener;
+    struct preface *preface; /* NULL: there is none */
     evhtp_connection_t *evhtp;
     bufferevent_data_cb evhtp_read;
     bufferevent_data_cb evhtp_write;
@@ -76,6 +86,53 @@ static void read_again(struct http_gate *gate) {
     gate->held = false;
 }
 
+/* ---- The preface ---- */
+
+/* libevhtp and libevent have made of the socket what they want, TLS too, but have not
+ * read from it yet: until the preface is there, they shall not. */
+static void await_preface(struct http_gate *gate, event_callback_fn on_readable) {
+    struct bufferevent *bev = gate->evhtp->bev;
+    gate->preface = memory_new(sizeof *gate->preface);
+    bufferevent_disable(bev, EV_READ | EV_WRITE);
+    gate->preface->readable = event_new(bufferevent_get_base(bev), gate->evhtp->sock,
+                                        EV_READ | EV_PERSIST, on_readable, gate);
+    assert(gate->preface->readable);
+    event_add(gate->preface->readable, NULL);
+}
+
+static void end_preface(struct http_gate *gate) {
+    struct bufferevent *bev = gate->evhtp->bev;
+    event_free(gate->preface->readable);
+    gate->preface->readable = NULL;
+    if (gate->evhtp->ssl)
+        bufferevent_setfd(bev, gate->evhtp->sock); /* begins the handshake, which waited */
+    bufferevent_enable(bev, EV_READ | EV_WRITE);
+    if (!gate->evhtp->ssl)
+        gate->listener->events->on_open(gate->owner);
+}
+
+/* Not a byte more is taken off the socket than belongs to the preface: the rest is TLS'. */
+static void on_preface(evutil_socket_t sock, short what, void *arg) {
+    struct http_gate *gate = arg;
+    char bytes[PROXY_PROTOCOL_KEPT];
+    (void)what;
+    ssize_t size = recv(sock, bytes, sizeof bytes, MSG_PEEK);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    struct text input = text_slice(bytes, size > 0 ? (size_t)size : 0);
+    enum proxy_protocol_verdict verdict = proxy_protocol_feed(&gate->preface->proxy, &input);
+    if (size <= 0) {
+        http_gate_close(gate);
+    } else if (verdict == PROXY_PROTOCOL_BROKEN) {
+        gate->listener->events->on_unproxied(gate->owner);
+        http_gate_close(gate);
+    } else {
+        size = recv(sock, bytes, (size_t)size - input.size, 0);
+        if (verdict == PROXY_PROTOCOL_WHOLE)
+            end_preface(gate);
+    }
+}
+
 /* ---- Accepting ---- */
 
 static evhtp_res on_fini(evhtp_connection_t *evhtp, void *arg) {
@@ -85,6 +142,9 @@ static evhtp_res on_fini(evhtp_connection_t *evhtp, void *arg) {
     assert(!gate->admitting);
     if (gate->owner)
         gate->listener->events->on_gone(gate->owner);
+    if (gate->preface && gate->preface->readable)
+        event_free(gate->preface->readable);
+    free(gate->preface);
     free(gate);
     return EVHTP_RES_OK;
 }
@@ -107,7 +167,9 @@ static evhtp_res on_accepted(evhtp_connection_t *evhtp, void *arg) {
     gate->owner = listener->events->on_accept(listener->arg, gate);
     if (!gate->owner)
         return EVHTP_RES_ERROR; /* libevhtp cuts it */
-    if (!evhtp->ssl)
+    if (listener->proxied)
+        await_preface(gate, on_preface);
+    else if (!evhtp->ssl)
         listener->events->on_open(gate->owner);
     return EVHTP_RES_OK;
 }
@@ -135,13 +197,14 @@ static void on_starvation_over(void *arg) {
 }
 
 struct http_gate_listener *http_gate_listen(struct loop *loop, int descriptor,
-                                            struct ssl_ctx_st *tls,
+                                            struct ssl_ctx_st *tls, bool proxied,
                                             const struct http_gate_events *events, void *arg) {
     struct http_gate_listener *listener = memory_new(sizeof *listener);
     *listener = (struct http_gate_listener){
         .evhtp = evhtp_new(loop_base(loop), listener),
         .hatch = bufferevent_socket_new(loop_base(loop), -1, 0),
         .starvation = loop_timer_create(loop, on_starvation_over, listener),
+        .proxied = proxied,
         .events = events,
         .arg = arg,
     };
@@ -153,6 +216,15 @@ struct http_gate_listener *http_gate_listen(struct loop *loop, int descriptor,
     assert(listening == 0);
     evconnlistener_set_error_cb(listener->evhtp->server, on_accept_error);
     return listener;
+}
+
+void http_gate_pause(struct http_gate_listener *listener) {
+    loop_timer_cancel(listener->starvation);
+    evconnlistener_disable(listener->evhtp->server);
+}
+
+void http_gate_resume(struct http_gate_listener *listener) {
+    evconnlistener_enable(listener->evhtp->server);
 }
 
 void http_gate_stop_listening(struct http_gate_listener *listener) {
@@ -173,7 +245,10 @@ void http_gate_listener_destroy(struct http_gate_listener *listener) {
 /* ---- What the owner asks for ---- */
 
 void http_gate_format_peer(const struct http_gate *gate, char text[ADDRESS_BYTES]) {
-    address_format(gate->evhtp->saddr, text);
+    const struct sockaddr *told =
+        gate->preface ? (const struct sockaddr *)&gate->preface->proxy.source : NULL;
+    bool known = told && told->sa_family != AF_UNSPEC;
+    address_format(known ? told : gate->evhtp->saddr, text);
 }
 
 bool http_gate_encrypted(const struct http_gate *gate) {

@@ -208,7 +208,10 @@ static bool open_listener(struct serve *serve, const struct config_listener *lis
     }
     struct string bound = {0};
     address_format_bound(descriptor, &bound);
-    http_server_listen(ingress_server(serve->ingress), descriptor, tls);
+    if (listener->proxy_protocol == CONFIG_TRUE)
+        http_server_listen_proxied(ingress_server(serve->ingress), descriptor, tls);
+    else
+        http_server_listen(ingress_server(serve->ingress), descriptor, tls);
     log_info("listening address=%s tls=%s", bound.data, tls ? "yes" : "no");
     string_finish(&bound);
     return true;
