@@ -109,6 +109,7 @@ def _print_c(cases):
 
 
 def _write_seeds(cases, folder):
+    pathlib.Path(folder).mkdir(exist_ok=True)
     for number, case in enumerate(cases):
         (pathlib.Path(folder) / f"case-{number:03}").write_bytes(case.bytes(_unsigned_values()))
 
