@@ -6,6 +6,8 @@
 #include "base/memory.h"
 #include "net/http_room.h"
 
+enum { CROWD = 256 }; /* so many connections leave memory behind that is worth giving back */
+
 /* ---- Moving a connection on ---- */
 
 static struct http_line *line_of(struct http_connection *connection) {
@@ -263,6 +265,8 @@ struct http_connection *http_connection_create(struct http_server *server, struc
     connection->deadline = loop_timer_create(server->loop, on_deadline, connection);
     http_gate_format_peer(gate, connection->peer);
     server->connection_count++;
+    if (server->connection_count > server->connection_peak)
+        server->connection_peak = server->connection_count;
     server->crowd_count += crowded;
     LIST_INSERT_HEAD(&server->connections, connection, entry);
     enter(connection, HTTP_SHAKING);
@@ -284,6 +288,14 @@ void http_connection_on_open(void *arg) {
         enter(connection, HTTP_IDLE); /* libevent tells of TLS before it tells of bytes */
 }
 
+/* After a crowd: else the most that was ever needed would stay ours. */
+static void give_back_memory(struct http_server *server) {
+    if (server->connection_peak < CROWD || server->connection_count > server->connection_peak / 4)
+        return;
+    server->connection_peak = server->connection_count;
+    memory_give_back();
+}
+
 void http_connection_on_gone(void *arg) {
     struct http_connection *connection = arg;
     struct http_server *server = connection->server;
@@ -297,6 +309,7 @@ void http_connection_on_gone(void *arg) {
     server->crowd_count -= connection->crowded;
     loop_timer_destroy(connection->deadline);
     free(connection);
+    give_back_memory(server);
     if (server->draining && server->connection_count == 0)
         loop_timer_set(server->empty, 0);
 }

@@ -51,6 +51,7 @@ struct http_server {
     struct http_line waiting; /* strangers that have sent no whole request, in the same order */
     size_t shaking_count;
     size_t connection_count;
+    size_t connection_peak; /* since memory was last given back */
     size_t crowd_count;
     uint64_t body_bytes;
     bool draining;
