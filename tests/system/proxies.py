@@ -12,7 +12,7 @@ global
     log stdout format raw local0
 defaults
     mode http
-    option http-server-close
+    option http-keep-alive
     http-reuse always
     retries 0
     timeout connect 5s
