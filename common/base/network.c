@@ -47,7 +47,7 @@ static bool is_set(const struct ip *ip, unsigned bit) {
 bool network_parse(struct text t, struct network *network) {
     struct text bits = t;
     struct text address = text_cut(&bits, '/');
-    bool is_v4 = memchr(address.data ? address.data : "", ':', address.size) == NULL;
+    bool is_v4 = address.size == 0 || !memchr(address.data, ':', address.size);
     uint64_t number = is_v4 ? V4_BITS : ALL_BITS;
     if (!ip_parse(address, &network->ip))
         return false;

@@ -112,24 +112,32 @@ static void end_preface(struct http_gate *gate) {
 }
 
 /* Not a byte more is taken off the socket than belongs to the preface: the rest is TLS'. */
+static enum proxy_protocol_verdict read_preface(struct http_gate *gate) {
+    char bytes[PROXY_PROTOCOL_KEPT];
+    ssize_t size = recv(gate->evhtp->sock, bytes, sizeof bytes, MSG_PEEK);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return PROXY_PROTOCOL_MORE;
+    if (size <= 0)
+        return PROXY_PROTOCOL_BROKEN;
+    struct text input = text_slice(bytes, (size_t)size);
+    enum proxy_protocol_verdict verdict = proxy_protocol_feed(&gate->preface->proxy, &input);
+    size -= (ssize_t)input.size;
+    return recv(gate->evhtp->sock, bytes, (size_t)size, 0) == size ? verdict
+                                                                   : PROXY_PROTOCOL_BROKEN;
+}
+
 static void on_preface(evutil_socket_t sock, short what, void *arg) {
     struct http_gate *gate = arg;
-    char bytes[PROXY_PROTOCOL_KEPT];
+    (void)sock;
     (void)what;
-    ssize_t size = recv(sock, bytes, sizeof bytes, MSG_PEEK);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    struct text input = text_slice(bytes, size > 0 ? (size_t)size : 0);
-    enum proxy_protocol_verdict verdict = proxy_protocol_feed(&gate->preface->proxy, &input);
-    if (size <= 0) {
-        http_gate_close(gate);
+    enum proxy_protocol_verdict verdict = read_preface(gate);
+    if (verdict == PROXY_PROTOCOL_WHOLE) {
+        end_preface(gate);
     } else if (verdict == PROXY_PROTOCOL_BROKEN) {
-        gate->listener->events->on_unproxied(gate->owner);
+        /* Who only connects and leaves, as health checks do, has done nothing wrong. */
+        if (gate->preface->proxy.size)
+            gate->listener->events->on_unproxied(gate->owner);
         http_gate_close(gate);
-    } else {
-        size = recv(sock, bytes, (size_t)size - input.size, 0);
-        if (verdict == PROXY_PROTOCOL_WHOLE)
-            end_preface(gate);
     }
 }
 
