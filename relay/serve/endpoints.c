@@ -11,6 +11,8 @@ struct endpoints {
 };
 
 static void fill_endpoint(struct endpoint *endpoint, const struct config_endpoint *config) {
+    static uint64_t editions;
+    endpoint->edition = ++editions;
     endpoint->config = config;
     endpoint->key_count = config->secret_file_count;
     endpoint->keys = memory_new(endpoint->key_count * sizeof(struct hmac *));

@@ -9,6 +9,7 @@ struct endpoint {
     const struct config_endpoint *config;
     struct hmac **keys; /* one a secret, newest first */
     size_t key_count;
+    uint64_t edition; /* no other endpoint has it, before or after a reload */
 };
 
 struct endpoints;

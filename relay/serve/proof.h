@@ -11,7 +11,8 @@ extern const char proof_header[];
 void proof_begin(struct http_exchange *, const struct endpoint *);
 /* As the body arrives; for an exchange without a proof, nothing. */
 void proof_feed(struct http_exchange *, struct text piece);
-/* When all of it is there. `ahead_ms` is how far the signature's time lies in the future,
+/* When all of it is there; with the endpoint as it is now, whose secrets may be others than
+ * at the beginning. `ahead_ms` is how far the signature's time lies in the future,
  * and set where there is one; `matched` the position of the secret, where one does. */
 enum signature_verdict proof_end(struct http_exchange *, const struct endpoint *, int64_t now_ms,
                                  int64_t *ahead_ms, size_t *matched);
