@@ -6,7 +6,10 @@
 #include "base/memory.h"
 #include "net/http_room.h"
 
-enum { CROWD = 256 }; /* so many connections leave memory behind that is worth giving back */
+enum {
+    CROWD = 256, /* so many connections leave memory behind that is worth giving back */
+    CROWD_MS = 60 * 1000,
+};
 
 /* ---- Moving a connection on ---- */
 
@@ -56,11 +59,17 @@ void http_connection_cut(struct http_connection *connection) {
     http_gate_close(connection->gate); /* and on_gone cleans up */
 }
 
-/* A connection is not kept for ever: so whoever balances them gets to do it again. */
+/* A connection is not kept for ever: so whoever balances them gets to do it again. But where
+ * there was a crowd at the door lately, an honest sender that is sent away may not get in again. */
 static bool is_used_up(const struct http_connection *connection) {
     const struct http_server *server = connection->server;
-    return server->draining || connection->answers >= server->limits.requests ||
-           clock_steady_ms() - connection->accepted_ms >= server->limits.age_ms;
+    int64_t now_ms = clock_steady_ms();
+    if (server->draining)
+        return true;
+    if (connection->trusted && server->full_ms && now_ms - server->full_ms < CROWD_MS)
+        return false;
+    return connection->answers >= server->limits.requests ||
+           now_ms - connection->accepted_ms >= server->limits.age_ms;
 }
 
 void http_connection_answer(struct http_connection *connection, const struct http_answer *wanted,

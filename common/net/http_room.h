@@ -55,6 +55,7 @@ struct http_server {
     size_t crowd_count;
     uint64_t body_bytes;
     bool draining;
+    int64_t full_ms; /* steady time: when somebody last came and there was no room; 0: never */
     struct loop_timer *breather; /* set: full, and no connection is accepted until it fires */
     struct loop_timer *empty;
     loop_fn *on_empty;

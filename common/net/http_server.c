@@ -37,6 +37,7 @@ static bool is_full(const struct http_server *server) {
 }
 
 static void take_breath(struct http_server *server) {
+    server->full_ms = clock_steady_ms();
     for (size_t i = 0; i < server->listener_count; i++)
         http_gate_pause(server->listeners[i]);
     loop_timer_set(server->breather, BREATHER_MS);

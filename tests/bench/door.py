@@ -79,7 +79,7 @@ class Honest(threading.Thread):
                 self.kept = wire.Wire(self.url, certificate()[0], 10)
         except OSError as error:
             self.failures.append(repr(error))
-            self.kept = self.kept if own else wire.Wire(self.url, certificate()[0], 10)
+            self.going = self.going and own  # without its connection it has no more to tell
         finally:
             if own and connection:
                 connection.close()

@@ -264,6 +264,22 @@ static void test_a_connection_ends_with_its_last_request(void **state) {
     assert_false(peer->reset);
 }
 
+static void test_a_trusted_connection_is_kept_where_it_could_not_come_again(void **state) {
+    (void)state;
+    desk_reopen((struct http_limits){.requests = 2, .connections = 2});
+    struct peer *trusted = trusted_peer();
+    struct peer *second = desk_connect();
+    house_wait(has_two, NULL);
+    struct peer *third = desk_connect();
+    peer_wait_end(second);
+    peer_hang_up(&third);
+    assert_false(closes_after_get(trusted));
+    assert_false(closes_after_get(trusted));
+    struct peer *stranger = desk_connect();
+    assert_false(closes_after_get(stranger));
+    assert_true(closes_after_get(stranger));
+}
+
 static void test_an_old_connection_ends_with_its_next_answer(void **state) {
     (void)state;
     enum { AGE_MS = 1000 };
@@ -375,6 +391,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_handshakes_under_way_are_bounded),
     TEST(test_running_out_of_descriptors_does_not_spin),
     TEST(test_a_connection_ends_with_its_last_request),
+    TEST(test_a_trusted_connection_is_kept_where_it_could_not_come_again),
     TEST(test_an_old_connection_ends_with_its_next_answer),
     TEST(test_a_body_slower_than_the_least_rate_gets_408),
     TEST(test_the_proxy_protocol_tells_the_peer),
