@@ -17,10 +17,13 @@ struct config_redis {
     char *prefix;
 };
 
+enum config_switch { CONFIG_FALSE, CONFIG_TRUE };
+
 struct config_listener {
     char *address;
     char *certificate; /* both or neither; neither is plain HTTP */
     char *private_key;
+    enum config_switch proxy_protocol;
 };
 
 enum config_stale { CONFIG_STALE_ACCEPT, CONFIG_STALE_RETRY, CONFIG_STALE_REJECT };
@@ -91,6 +94,8 @@ struct config {
     struct secret redis_password; /* empty: none */
     struct config_listener *listeners;
     size_t listener_count;
+    char **trusted_proxies; /* networks; empty: none */
+    size_t trusted_proxy_count;
     char *serve_admin; /* NULL: none */
     struct config_endpoint *endpoints;
     size_t endpoint_count;

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/network.h"
+
 enum {
     QUOTED_MOST = 80,
     NAME_MOST = 32,
@@ -133,6 +135,14 @@ bool config_check_address(struct text value, struct string *why) {
            no(why, value,
               "is not an address: write IPv4:PORT, [IPv6]:PORT or NAME:PORT, with a port "
               "from 0 to 65535");
+}
+
+bool config_check_network(struct text value, struct string *why) {
+    struct network network;
+    return network_parse(value, &network) ||
+           no(why, value,
+              "is not a network: write an address, as in 192.0.2.7 or ::1, or one with the bits "
+              "that all of it shares, as in 10.0.0.0/8 or 2001:db8::/32");
 }
 
 /* URLs --------------------------------------------------------------------- */

@@ -8,6 +8,7 @@ bool config_check_name(struct text, struct string *why);    /* [a-z0-9-]{1,32} *
 bool config_check_word(struct text, struct string *why);    /* printable ASCII without blank */
 bool config_check_prefix(struct text, struct string *why);  /* of Redis keys */
 bool config_check_path(struct text, struct string *why);    /* of an endpoint */
+bool config_check_network(struct text, struct string *why); /* ADDRESS or ADDRESS/BITS */
 bool config_check_address(struct text, struct string *why); /* HOST:PORT to listen on */
 bool config_check_redis_url(struct text, struct string *why);
 bool config_check_service_url(struct text, struct string *why);

@@ -9,6 +9,7 @@
 #include "base/values.h"
 
 /* Each in the order of its enum. */
+static const char *const switch_words[] = {"false", "true", NULL};
 static const char *const stale_words[] = {"accept", "retry", "reject", NULL};
 static const char *const unmatched_words[] = {"reject", "retry", NULL};
 static const char *const start_words[] = {"now", "beginning", NULL};
@@ -78,6 +79,21 @@ const struct config_row config_table[] = {
      .read_for = CONFIG_SERVE,
      .live = CONFIG_LIVE_IF_KEPT,
      .meaning = "The certificate's key (PEM)."},
+    {.path = "serve.listen[].proxy_protocol",
+     .type = CONFIG_WORD,
+     .place = offsetof(struct config_listener, proxy_protocol),
+     .usual = "false",
+     .words = switch_words,
+     .meaning = "true behind a proxy that begins each connection with the PROXY protocol (1 or 2); "
+                "what it says goes into logs."},
+    {.path = "serve.trusted_proxies",
+     .type = CONFIG_TEXTS,
+     .place = offsetof(struct config, trusted_proxies),
+     .beside = offsetof(struct config, trusted_proxy_count),
+     .check = config_check_network,
+     .usual = "[]",
+     .may_be_empty = true,
+     .meaning = "Networks, as in 10.0.0.0/8, whose X-Forwarded-For is believed; for logs only."},
     {.path = "serve.admin",
      .type = CONFIG_TEXT,
      .place = offsetof(struct config, serve_admin),

@@ -40,6 +40,14 @@ struct hmac *hmac_create(const struct secret *secret) {
     return hmac;
 }
 
+struct hmac *hmac_copy(const struct hmac *hmac) {
+    struct hmac *copy = memory_new(sizeof *copy);
+    copy->context = EVP_MAC_CTX_dup(hmac->context);
+    must(copy->context);
+    hmac_restart(copy);
+    return copy;
+}
+
 void hmac_restart(struct hmac *hmac) {
     must(EVP_MAC_init(hmac->context, NULL, 0, NULL));
 }

@@ -8,6 +8,7 @@ enum { HMAC_BYTES = 32, HMAC_HEX = 64 };
 struct hmac;
 
 struct hmac *hmac_create(const struct secret *); /* copies what it needs of the key */
+struct hmac *hmac_copy(const struct hmac *);     /* same key, nothing fed */
 void hmac_restart(struct hmac *);                /* same key, nothing fed */
 void hmac_feed(struct hmac *, struct text);
 void hmac_result(struct hmac *, unsigned char digest[HMAC_BYTES]); /* ends it until restarted */

@@ -285,7 +285,9 @@ static bool as_text(void) {
            (format_wanted == LOG_FORMAT_AUTO && isatty(STDERR_FILENO));
 }
 
-static void say(enum log_level level, const char *format, va_list args) {
+void log_line(enum log_level level, const char *format, va_list args) {
+    if (level < least)
+        return;
     int error = errno; /* the caller may want to look at it after logging */
     struct walk walk = {.rest = text_of(format)};
     struct string line = {0};
@@ -303,34 +305,28 @@ static void say(enum log_level level, const char *format, va_list args) {
 
 void log_debug(const char *format, ...) {
     va_list args;
-    if (least > LOG_LEVEL_DEBUG)
-        return;
     va_start(args, format);
-    say(LOG_LEVEL_DEBUG, format, args);
+    log_line(LOG_LEVEL_DEBUG, format, args);
     va_end(args);
 }
 
 void log_info(const char *format, ...) {
     va_list args;
-    if (least > LOG_LEVEL_INFO)
-        return;
     va_start(args, format);
-    say(LOG_LEVEL_INFO, format, args);
+    log_line(LOG_LEVEL_INFO, format, args);
     va_end(args);
 }
 
 void log_warning(const char *format, ...) {
     va_list args;
-    if (least > LOG_LEVEL_WARNING)
-        return;
     va_start(args, format);
-    say(LOG_LEVEL_WARNING, format, args);
+    log_line(LOG_LEVEL_WARNING, format, args);
     va_end(args);
 }
 
 void log_error(const char *format, ...) {
     va_list args;
     va_start(args, format);
-    say(LOG_LEVEL_ERROR, format, args);
+    log_line(LOG_LEVEL_ERROR, format, args);
     va_end(args);
 }

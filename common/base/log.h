@@ -12,6 +12,7 @@
  *
  * Never a body and never a secret: they hold people's applications for work. */
 #pragma once
+#include <stdarg.h>
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 enum log_format {
@@ -29,3 +30,4 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_line(enum log_level, const char *format, va_list) __attribute__((format(printf, 2, 0)));

@@ -1,5 +1,6 @@
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,4 +26,8 @@ char *memory_copy(const void *data, size_t bytes) {
     if (bytes)
         memcpy(copy, data, bytes);
     return copy;
+}
+
+void memory_give_back(void) {
+    malloc_trim(0);
 }

@@ -8,3 +8,4 @@
 void *memory_new(size_t bytes); /* zeroed; free with free() */
 void *memory_resize(void *old, size_t bytes);
 char *memory_copy(const void *data, size_t bytes); /* with a NUL behind it */
+void memory_give_back(void);                       /* what was freed, to the system */

@@ -1,5 +1,9 @@
 #include "kula/signature.h"
 
+#include <stdlib.h>
+
+#include "base/memory.h"
+
 enum { T_DIGITS_MOST = 15 };
 
 const char *signature_verdict_name(enum signature_verdict verdict) {
@@ -60,29 +64,66 @@ bool signature_fresh(const struct signature *signature, int64_t now_s, int64_t t
     return away_s >= -tolerance_s && away_s <= tolerance_s;
 }
 
-static bool key_makes(struct hmac *key, const struct signature *signature, struct text body) {
+struct signature_trial {
+    struct signature signature; /* its texts are not looked at any more */
+    size_t key_count;
+    struct hmac *macs[];
+};
+
+struct signature_trial *signature_trial_create(const struct signature *signature,
+                                               struct hmac *const *keys, size_t key_count) {
+    struct signature_trial *trial = memory_new(sizeof *trial + key_count * sizeof *trial->macs);
+    trial->signature = *signature;
+    trial->key_count = key_count;
+    for (size_t i = 0; i < key_count; i++)
+        trial->macs[i] = hmac_copy(keys[i]);
+    signature_trial_feed(trial, signature->t_digits);
+    signature_trial_feed(trial, text_of("."));
+    return trial;
+}
+
+void signature_trial_feed(struct signature_trial *trial, struct text piece) {
+    for (size_t i = 0; i < trial->key_count; i++)
+        hmac_feed(trial->macs[i], piece);
+}
+
+static bool makes(struct hmac *mac, const struct signature *signature) {
     unsigned char digest[HMAC_BYTES];
     bool made = false;
-    hmac_restart(key);
-    hmac_feed(key, signature->t_digits);
-    hmac_feed(key, text_of("."));
-    hmac_feed(key, body);
-    hmac_result(key, digest);
+    hmac_result(mac, digest);
     for (size_t i = 0; i < signature->count; i++)
         made |= hmac_equal(digest, signature->v1[i]);
     return made;
 }
 
+enum signature_verdict signature_trial_end(struct signature_trial *trial, int64_t now_s,
+                                           int64_t tolerance_s, size_t *matched) {
+    size_t found = trial->key_count;
+    /* On to the end, so that the time taken does not tell which key it was. */
+    for (size_t i = 0; i < trial->key_count; i++)
+        if (makes(trial->macs[i], &trial->signature) && found == trial->key_count)
+            found = i;
+    if (found == trial->key_count)
+        return SIGNATURE_UNMATCHED;
+    *matched = found;
+    return signature_fresh(&trial->signature, now_s, tolerance_s) ? SIGNATURE_GOOD
+                                                                  : SIGNATURE_STALE;
+}
+
+void signature_trial_destroy(struct signature_trial *trial) {
+    if (!trial)
+        return;
+    for (size_t i = 0; i < trial->key_count; i++)
+        hmac_destroy(trial->macs[i]);
+    free(trial);
+}
+
 enum signature_verdict signature_check(const struct signature *signature, struct hmac *const *keys,
                                        size_t key_count, struct text body, int64_t now_s,
                                        int64_t tolerance_s, size_t *matched) {
-    size_t found = key_count;
-    /* On to the end, so that the time taken does not tell which key it was. */
-    for (size_t i = 0; i < key_count; i++)
-        if (key_makes(keys[i], signature, body) && found == key_count)
-            found = i;
-    if (found == key_count)
-        return SIGNATURE_UNMATCHED;
-    *matched = found;
-    return signature_fresh(signature, now_s, tolerance_s) ? SIGNATURE_GOOD : SIGNATURE_STALE;
+    struct signature_trial *trial = signature_trial_create(signature, keys, key_count);
+    signature_trial_feed(trial, body);
+    enum signature_verdict verdict = signature_trial_end(trial, now_s, tolerance_s, matched);
+    signature_trial_destroy(trial);
+    return verdict;
 }

@@ -33,8 +33,19 @@ enum signature_verdict signature_parse(struct text header, struct signature *);
 /* Whether t is within tolerance of now, both ways; at exactly the tolerance it is. */
 bool signature_fresh(const struct signature *, int64_t now_s, int64_t tolerance_s);
 
-/* All keys are tried against all v1 values, each compared in constant time and
+/* A trial hashes a body with all keys as it arrives, so that a long one takes its time
+ * in pieces. Signature and keys are only needed while it is created. */
+struct signature_trial;
+struct signature_trial *signature_trial_create(const struct signature *, struct hmac *const *keys,
+                                               size_t key_count);
+void signature_trial_feed(struct signature_trial *, struct text piece);
+/* Ends it. All keys are tried against all v1 values, each compared in constant time and
  * none skipped after a match. On GOOD and STALE *matched is the key's position. */
+enum signature_verdict signature_trial_end(struct signature_trial *, int64_t now_s,
+                                           int64_t tolerance_s, size_t *matched);
+void signature_trial_destroy(struct signature_trial *);
+
+/* The same where the body is there already. */
 enum signature_verdict signature_check(const struct signature *, struct hmac *const *keys,
                                        size_t key_count, struct text body, int64_t now_s,
                                        int64_t tolerance_s, size_t *matched);

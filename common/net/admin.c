@@ -60,7 +60,9 @@ static struct http_answer say(int status, const char *body) {
     return (struct http_answer){.status = status, .body = text_of(body)};
 }
 
-static void on_fault(void *arg, enum http_fault fault, struct http_answer *answer) {
+static void on_fault(void *arg, enum http_fault fault, struct text peer,
+                     struct http_answer *answer) {
+    (void)peer;
     (void)arg;
     switch (fault) {
     case HTTP_FAULT_HEAD_TOO_LARGE:
@@ -73,10 +75,12 @@ static void on_fault(void *arg, enum http_fault fault, struct http_answer *answe
         *answer = say(408, "{\"status\":\"too_slow\"}\n");
         break;
     case HTTP_FAULT_CROWDED:
+    case HTTP_FAULT_DISPLACED:
         *answer = say(503, "{\"status\":\"crowded\"}\n");
         answer->retry_after_s = 1;
         break;
     case HTTP_FAULT_MALFORMED:
+    case HTTP_FAULT_UNPROXIED:
     case HTTP_FAULTS:
         *answer = say(400, "{\"status\":\"malformed\"}\n");
         break;
@@ -121,7 +125,8 @@ struct admin *admin_start(struct loop *loop, const struct admin_options *options
 
     struct admin *admin = memory_new(sizeof *admin);
     admin->options = *options;
-    struct http_handler handler = {admin, on_head, on_request, on_fault};
+    struct http_handler handler = {
+        .arg = admin, .on_head = on_head, .on_request = on_request, .on_fault = on_fault};
     struct http_limits limits = {.body_bytes = BODY_BYTES, .connections = CONNECTIONS};
     admin->server = http_server_create(loop, &handler, &limits);
     http_server_listen(admin->server, descriptor, NULL);

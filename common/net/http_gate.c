@@ -1,6 +1,7 @@
 #include "net/http_gate.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <evhtp/evhtp.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "net/proxy_protocol.h"
 #include "net/tls.h"
 
 enum {
@@ -26,12 +28,20 @@ struct http_gate_listener {
     struct bufferevent *hatch;
     struct loop_timer *starvation;
     bool starved; /* since the last connection */
+    bool proxied; /* each connection begins with the PROXY protocol */
     const struct http_gate_events *events;
     void *arg;
 };
 
+/* What comes before TLS and HTTP, on a listener behind a proxy. */
+struct preface {
+    struct event *readable;
+    struct proxy_protocol proxy;
+};
+
 struct http_gate {
     struct http_gate_listener *listener;
+    struct preface *preface; /* NULL: there is none */
     evhtp_connection_t *evhtp;
     bufferevent_data_cb evhtp_read;
     bufferevent_data_cb evhtp_write;
@@ -77,6 +87,61 @@ static void read_again(struct http_gate *gate) {
     gate->held = false;
 }
 
+/* ---- The preface ---- */
+
+/* libevhtp and libevent have made of the socket what they want, TLS too, but have not
+ * read from it yet: until the preface is there, they shall not. */
+static void await_preface(struct http_gate *gate, event_callback_fn on_readable) {
+    struct bufferevent *bev = gate->evhtp->bev;
+    gate->preface = memory_new(sizeof *gate->preface);
+    bufferevent_disable(bev, EV_READ | EV_WRITE);
+    gate->preface->readable = event_new(bufferevent_get_base(bev), gate->evhtp->sock,
+                                        EV_READ | EV_PERSIST, on_readable, gate);
+    assert(gate->preface->readable);
+    event_add(gate->preface->readable, NULL);
+}
+
+static void end_preface(struct http_gate *gate) {
+    struct bufferevent *bev = gate->evhtp->bev;
+    event_free(gate->preface->readable);
+    gate->preface->readable = NULL;
+    if (gate->evhtp->ssl)
+        bufferevent_setfd(bev, gate->evhtp->sock); /* begins the handshake, which waited */
+    bufferevent_enable(bev, EV_READ | EV_WRITE);
+    if (!gate->evhtp->ssl)
+        gate->listener->events->on_open(gate->owner);
+}
+
+/* Not a byte more is taken off the socket than belongs to the preface: the rest is TLS'. */
+static enum proxy_protocol_verdict read_preface(struct http_gate *gate) {
+    char bytes[PROXY_PROTOCOL_KEPT];
+    ssize_t size = recv(gate->evhtp->sock, bytes, sizeof bytes, MSG_PEEK);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return PROXY_PROTOCOL_MORE;
+    if (size <= 0)
+        return PROXY_PROTOCOL_BROKEN;
+    struct text input = text_slice(bytes, (size_t)size);
+    enum proxy_protocol_verdict verdict = proxy_protocol_feed(&gate->preface->proxy, &input);
+    size -= (ssize_t)input.size;
+    return recv(gate->evhtp->sock, bytes, (size_t)size, 0) == size ? verdict
+                                                                   : PROXY_PROTOCOL_BROKEN;
+}
+
+static void on_preface(evutil_socket_t sock, short what, void *arg) {
+    struct http_gate *gate = arg;
+    (void)sock;
+    (void)what;
+    enum proxy_protocol_verdict verdict = read_preface(gate);
+    if (verdict == PROXY_PROTOCOL_WHOLE) {
+        end_preface(gate);
+    } else if (verdict == PROXY_PROTOCOL_BROKEN) {
+        /* Who only connects and leaves, as health checks do, has done nothing wrong. */
+        if (gate->preface->proxy.size)
+            gate->listener->events->on_unproxied(gate->owner);
+        http_gate_close(gate);
+    }
+}
+
 /* ---- Accepting ---- */
 
 static evhtp_res on_fini(evhtp_connection_t *evhtp, void *arg) {
@@ -86,6 +151,9 @@ static evhtp_res on_fini(evhtp_connection_t *evhtp, void *arg) {
     assert(!gate->admitting);
     if (gate->owner)
         gate->listener->events->on_gone(gate->owner);
+    if (gate->preface && gate->preface->readable)
+        event_free(gate->preface->readable);
+    free(gate->preface);
     free(gate);
     return EVHTP_RES_OK;
 }
@@ -108,7 +176,9 @@ static evhtp_res on_accepted(evhtp_connection_t *evhtp, void *arg) {
     gate->owner = listener->events->on_accept(listener->arg, gate);
     if (!gate->owner)
         return EVHTP_RES_ERROR; /* libevhtp cuts it */
-    if (!evhtp->ssl)
+    if (listener->proxied)
+        await_preface(gate, on_preface);
+    else if (!evhtp->ssl)
         listener->events->on_open(gate->owner);
     return EVHTP_RES_OK;
 }
@@ -136,13 +206,14 @@ static void on_starvation_over(void *arg) {
 }
 
 struct http_gate_listener *http_gate_listen(struct loop *loop, int descriptor,
-                                            struct ssl_ctx_st *tls,
+                                            struct ssl_ctx_st *tls, bool proxied,
                                             const struct http_gate_events *events, void *arg) {
     struct http_gate_listener *listener = memory_new(sizeof *listener);
     *listener = (struct http_gate_listener){
         .evhtp = evhtp_new(loop_base(loop), listener),
         .hatch = bufferevent_socket_new(loop_base(loop), -1, 0),
         .starvation = loop_timer_create(loop, on_starvation_over, listener),
+        .proxied = proxied,
         .events = events,
         .arg = arg,
     };
@@ -163,6 +234,15 @@ void http_gate_set_tls(struct http_gate_listener *listener, struct ssl_ctx_st *t
     listener->evhtp->ssl_ctx = tls;
 }
 
+void http_gate_pause(struct http_gate_listener *listener) {
+    loop_timer_cancel(listener->starvation);
+    evconnlistener_disable(listener->evhtp->server);
+}
+
+void http_gate_resume(struct http_gate_listener *listener) {
+    evconnlistener_enable(listener->evhtp->server);
+}
+
 void http_gate_stop_listening(struct http_gate_listener *listener) {
     loop_timer_cancel(listener->starvation);
     evhtp_unbind_socket(listener->evhtp);
@@ -181,7 +261,10 @@ void http_gate_listener_destroy(struct http_gate_listener *listener) {
 /* ---- What the owner asks for ---- */
 
 void http_gate_format_peer(const struct http_gate *gate, char text[ADDRESS_BYTES]) {
-    address_format(gate->evhtp->saddr, text);
+    const struct sockaddr *told =
+        gate->preface ? (const struct sockaddr *)&gate->preface->proxy.source : NULL;
+    bool known = told && told->sa_family != AF_UNSPEC;
+    address_format(known ? told : gate->evhtp->saddr, text);
 }
 
 bool http_gate_encrypted(const struct http_gate *gate) {

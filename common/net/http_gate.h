@@ -20,21 +20,27 @@ struct http_gate_listener; /* and where it was accepted */
 struct http_gate_events {
     /* What the other callbacks get; NULL: the connection is cut. */
     void *(*on_accept)(void *arg, struct http_gate *);
-    loop_fn *on_open;    /* once, before any byte: TLS is there, or none is needed */
-    loop_fn *on_read;    /* http_gate_input has something */
-    loop_fn *on_written; /* all that was to be written is with the kernel; may come more often */
-    loop_fn *on_end;     /* the peer will send no more, but may still read */
-    loop_fn *on_gone;    /* once: cut, broken or closed; the gate is no more */
+    loop_fn *on_unproxied; /* no PROXY protocol where there should be; it is closed next */
+    loop_fn *on_open;      /* once, before any byte: TLS is there, or none is needed */
+    loop_fn *on_read;      /* http_gate_input has something */
+    loop_fn *on_written;   /* all that was to be written is with the kernel; may come more often */
+    loop_fn *on_end;       /* the peer will send no more, but may still read */
+    loop_fn *on_gone;      /* once: cut, broken or closed; the gate is no more */
 };
 
-/* Takes descriptor and TLS context (NULL: plain); `events` must outlive it. */
+/* Takes descriptor and TLS context (NULL: plain); `events` must outlive it. `proxied`: each
+ * connection begins with the PROXY protocol, before TLS. */
 struct http_gate_listener *http_gate_listen(struct loop *, int descriptor, struct ssl_ctx_st *,
-                                            const struct http_gate_events *, void *arg);
+                                            bool proxied, const struct http_gate_events *,
+                                            void *arg);
 /* For connections that are accepted from now on; takes it. Only where it had one. */
 void http_gate_set_tls(struct http_gate_listener *, struct ssl_ctx_st *);
+void http_gate_pause(struct http_gate_listener *); /* accepts nobody, until */
+void http_gate_resume(struct http_gate_listener *);
 void http_gate_stop_listening(struct http_gate_listener *);
 void http_gate_listener_destroy(struct http_gate_listener *); /* after its gates */
 
+/* The peer's address, or, once it is open, the one that a proxy has told. */
 void http_gate_format_peer(const struct http_gate *, char text[ADDRESS_BYTES]);
 bool http_gate_encrypted(const struct http_gate *);
 

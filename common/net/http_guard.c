@@ -290,18 +290,20 @@ struct text http_guard_path(const struct http_guard *guard) {
 }
 
 /* The lines were judged as they came, so they are only cut here. */
-size_t http_guard_header(const struct http_guard *guard, const char *name, struct text *first) {
+size_t http_guard_header(const struct http_guard *guard, const char *name, struct text *first,
+                         struct text *last) {
     struct text rest = string_text(&guard->head);
     size_t count = 0;
-    *first = (struct text){0};
+    *first = *last = (struct text){0};
     text_cut(&rest, '\n');
     while (rest.size) {
         struct text value = text_cut(&rest, '\n');
         if (!text_is_nocase(text_cut(&value, ':'), name))
             continue;
         value.size--; /* its CR */
+        *last = text_trim(value);
         if (count++ == 0)
-            *first = text_trim(value);
+            *first = *last;
     }
     return count;
 }

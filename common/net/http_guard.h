@@ -69,8 +69,9 @@ bool http_guard_begun(const struct http_guard *);
 /* From HEAD on; texts live until the guard is finished. */
 struct text http_guard_method(const struct http_guard *);
 struct text http_guard_path(const struct http_guard *);
-/* How many headers there are of that name; *first is empty where there are none. */
-size_t http_guard_header(const struct http_guard *, const char *name, struct text *first);
+/* How many headers there are of that name; *first and *last are empty where there are none. */
+size_t http_guard_header(const struct http_guard *, const char *name, struct text *first,
+                         struct text *last);
 
 /* From WHOLE on. */
 struct text http_guard_body(const struct http_guard *);

@@ -34,7 +34,9 @@ static void on_request(void *arg, struct http_exchange *exchange) {
     http_exchange_answer(&exchange, &answer);
 }
 
-static void on_fault(void *arg, enum http_fault fault, struct http_answer *answer) {
+static void on_fault(void *arg, enum http_fault fault, struct text peer,
+                     struct http_answer *answer) {
+    (void)peer;
     (void)arg;
     (void)fault;
     *answer = (struct http_answer){.status = 400, .close = true};
@@ -51,9 +53,11 @@ struct sample_service *sample_service_start(struct loop *loop, sample_service_fn
     string_add_of(&service->url, "http://");
     address_format_bound(descriptor, &service->url);
     string_add_of(&service->url, "/events");
-    service->server =
-        http_server_create(loop, &(struct http_handler){service, on_head, on_request, on_fault},
-                           &(struct http_limits){.body_bytes = BODY_MOST});
+    service->server = http_server_create(
+        loop,
+        &(struct http_handler){
+            .arg = service, .on_head = on_head, .on_request = on_request, .on_fault = on_fault},
+        &(struct http_limits){.body_bytes = BODY_MOST});
     http_server_listen(service->server, descriptor, NULL);
     return service;
 }

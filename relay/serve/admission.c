@@ -4,7 +4,10 @@
 
 #include "base/log.h"
 
-/* Descriptors that are not Kula's connections: listeners, admin, Redis, epoll, log. */
+/* Of the connections allowed, one in so many may be in its TLS handshake. */
+enum { HANDSHAKES_SHARE = 4 };
+
+/* Descriptors that are not Kula's connections: listeners, admin, Redis, spool, epoll, log. */
 enum { DESCRIPTORS_OF_OURS = 64 + 64 + 2 * HTTP_SERVER_CROWD };
 
 /* Without this the accepting socket would fail for want of a descriptor, and
@@ -41,6 +44,7 @@ struct http_limits admission_limits(const struct admission *admission) {
     return (struct http_limits){
         .body_bytes = admission->body_bytes,
         .connections = admission->connections,
+        .handshakes = admission->connections / HANDSHAKES_SHARE + 1,
     };
 }
 

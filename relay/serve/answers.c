@@ -41,6 +41,8 @@ static const enum answer fault_answers[HTTP_FAULTS] = {
     [HTTP_FAULT_BODY_TOO_LARGE] = ANSWER_TOO_LARGE,
     [HTTP_FAULT_TOO_SLOW] = ANSWER_TOO_SLOW,
     [HTTP_FAULT_CROWDED] = ANSWER_CROWDED,
+    [HTTP_FAULT_DISPLACED] = ANSWER_CROWDED,
+    [HTTP_FAULT_UNPROXIED] = ANSWER_MALFORMED,
 };
 
 const char *answers_name(enum answer answer) {

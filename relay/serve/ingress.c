@@ -6,18 +6,17 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/log_limit.h"
 #include "base/memory.h"
+#include "base/network.h"
 #include "base/random.h"
 #include "kula/envelope.h"
-#include "kula/signature.h"
 #include "serve/admission.h"
 #include "serve/answers.h"
 #include "serve/drain.h"
 #include "serve/endpoints.h"
+#include "serve/proof.h"
 #include "serve/spools.h"
-
-static const char signature_header[] = "X-Kula-Signature";
 
 enum { TRACE_HEX = 32 }; /* as in W3C traceparent */
 
@@ -43,7 +42,10 @@ struct ingress {
     struct http_server *server;
     LIST_HEAD(delivery_list, delivery) deliveries; /* each waits for spool or ledger */
     size_t delivery_count;
-    struct string body; /* of the answer that is being given */
+    struct proof_list proofs;
+    struct string body;        /* of the answer that is being given */
+    struct log_limit refusals; /* of which there may be any number */
+    struct network *trusted_proxies;
     bool draining;
 };
 
@@ -64,6 +66,7 @@ struct delivery {
     int64_t received_ms;    /* wall time */
     int64_t whole_since_ms; /* steady time */
     int64_t ahead_ms;       /* how far the signature's time lies in the future */
+    bool authentic;
     bool stale;
 };
 
@@ -83,6 +86,12 @@ static const struct metric_family append_seconds = {
     .name = "kula_relay_append_seconds",
     .kind = METRIC_HISTOGRAM,
     .help = "From the whole request to stored, in the spool or in the ledger.",
+};
+
+static const struct metric_family lines_left_out_total = {
+    .name = "kula_relay_log_lines_left_out_total",
+    .kind = METRIC_COUNTER,
+    .help = "Log lines about refused requests that were left out, because there were too many.",
 };
 
 static void count(struct ingress *ingress, const struct endpoint *endpoint, enum answer answer) {
@@ -123,6 +132,7 @@ static void delivery_answer(struct delivery *delivery, enum answer answer) {
     count(ingress, delivery->endpoint, answer);
     answers_fill(answer, has_id ? text_of(delivery->envelope.id) : (struct text){0}, &ingress->body,
                  &http);
+    http.trusted = delivery->authentic;
     http_exchange_answer(&delivery->exchange, &http);
     if (delivery->asked == 0)
         delivery_destroy(delivery);
@@ -130,8 +140,9 @@ static void delivery_answer(struct delivery *delivery, enum answer answer) {
 
 static void delivery_refuse(struct delivery *delivery, enum answer answer) {
     struct text peer = http_exchange_peer(delivery->exchange);
-    log_warning("delivery refused reason=%s endpoint=%s peer=%.*s", answers_name(answer),
-                delivery->endpoint->config->name, TEXT_ARG(peer));
+    log_limit_warning(&delivery->ingress->refusals,
+                      "delivery refused reason=%s endpoint=%s peer=%.*s", answers_name(answer),
+                      delivery->endpoint->config->name, TEXT_ARG(peer));
     delivery_answer(delivery, answer);
 }
 
@@ -149,30 +160,15 @@ static int64_t delivery_deadline_ms(const struct delivery *delivery) {
 
 /* ---- Is it Kula? ---- */
 
-static enum signature_verdict check_signature(struct delivery *delivery) {
-    const struct endpoint *endpoint = delivery->endpoint;
-    struct signature signature;
-    size_t matched;
-    /* Two of them would leave it open which one was meant. */
-    if (http_exchange_header_twice(delivery->exchange, signature_header))
-        return SIGNATURE_MALFORMED;
-    enum signature_verdict verdict =
-        signature_parse(http_exchange_header(delivery->exchange, signature_header), &signature);
-    if (verdict != SIGNATURE_GOOD)
-        return verdict;
-    delivery->ahead_ms = signature.t_s * 1000 - delivery->received_ms;
-    verdict = signature_check(&signature, endpoint->keys, endpoint->key_count,
-                              http_exchange_body(delivery->exchange), delivery->received_ms / 1000,
-                              endpoint->config->tolerance_ms / 1000, &matched);
-    if (verdict == SIGNATURE_GOOD || verdict == SIGNATURE_STALE)
-        endpoints_count_match(endpoint, matched, delivery->received_ms);
-    return verdict;
-}
-
 static bool delivery_is_from_kula(struct delivery *delivery, enum answer *refusal) {
-    enum signature_verdict verdict = check_signature(delivery);
+    size_t matched;
+    enum signature_verdict verdict =
+        proof_end(delivery->exchange, delivery->received_ms, &delivery->ahead_ms, &matched);
     int64_t apart_ms = delivery->ahead_ms < 0 ? -delivery->ahead_ms : delivery->ahead_ms;
     delivery->stale = verdict == SIGNATURE_STALE;
+    delivery->authentic = verdict == SIGNATURE_GOOD || delivery->stale;
+    if (delivery->authentic)
+        endpoints_count_match(delivery->endpoint, matched, delivery->received_ms);
     return endpoints_trust(delivery->endpoint, verdict, apart_ms, refusal);
 }
 
@@ -263,7 +259,7 @@ static struct record delivery_record(const struct delivery *delivery) {
     };
     if (delivery->pen_reason) {
         record.reason = text_of(delivery->pen_reason);
-        record.signature = http_exchange_header(delivery->exchange, signature_header);
+        record.signature = http_exchange_header(delivery->exchange, proof_header);
         return record;
     }
     record.id = text_of(envelope->id);
@@ -339,13 +335,25 @@ static const struct endpoint *find_target(const struct ingress *ingress, struct 
     return text_is(method, "POST") ? endpoint : NULL;
 }
 
-static void refuse_target(struct ingress *ingress, struct text method, struct text path,
+static void refuse_target(struct ingress *ingress, const struct http_exchange *exchange,
                           enum answer answer, struct http_answer *http) {
+    struct text method = http_exchange_method(exchange), path = http_exchange_path(exchange);
     struct text shown = text_slice(path.data, path.size < PATH_SHOWN ? path.size : PATH_SHOWN);
-    log_warning("request refused reason=%s method=%.*s path=%.*s", answers_name(answer),
-                TEXT_ARG(method), TEXT_ARG(shown));
+    log_limit_warning(&ingress->refusals,
+                      "request refused reason=%s peer=%.*s method=%.*s path=%.*s",
+                      answers_name(answer), TEXT_ARG(http_exchange_peer(exchange)),
+                      TEXT_ARG(method), TEXT_ARG(shown));
     count(ingress, endpoints_find(ingress->endpoints, path), answer);
     answers_fill(answer, (struct text){0}, &ingress->body, http);
+}
+
+/* Where there is no room for the body: who has promised one and does not send it has to go. */
+static bool make_room(struct ingress *ingress, const struct http_head *head) {
+    bool found = true;
+    while (found &&
+           !admission_allows(&ingress->admission, http_server_body_bytes(ingress->server), head))
+        found = http_server_displace_body(ingress->server);
+    return found;
 }
 
 static bool on_head(void *arg, const struct http_head *head, struct http_answer *http) {
@@ -353,16 +361,22 @@ static bool on_head(void *arg, const struct http_head *head, struct http_answer 
     enum answer refusal;
     if (is_health_check(head->method, head->path) && head->has_length && head->body_bytes == 0)
         return true;
-    if (!find_target(ingress, head->method, head->path, &refusal)) {
-        refuse_target(ingress, head->method, head->path, refusal, http);
+    const struct endpoint *endpoint = find_target(ingress, head->method, head->path, &refusal);
+    if (!endpoint) {
+        refuse_target(ingress, head->exchange, refusal, http);
         return false;
     }
-    size_t held_bytes = http_server_body_bytes(ingress->server);
-    if (!admission_allows(&ingress->admission, held_bytes, head)) {
-        refuse_target(ingress, head->method, head->path, ANSWER_BUSY, http);
+    if (!make_room(ingress, head)) {
+        refuse_target(ingress, head->exchange, ANSWER_BUSY, http);
         return false;
     }
+    proof_begin(&ingress->proofs, head->exchange, endpoint);
     return true;
+}
+
+static void on_body(void *arg, struct http_exchange *exchange, struct text piece) {
+    (void)arg;
+    proof_feed(exchange, piece);
 }
 
 static void answer_health_check(struct ingress *ingress, struct http_exchange *exchange) {
@@ -381,14 +395,7 @@ static void on_request(void *arg, struct http_exchange *exchange) {
         answer_health_check(ingress, exchange);
         return;
     }
-    const struct endpoint *endpoint = find_target(ingress, method, path, &refusal);
-    if (!endpoint) {
-        struct http_answer http;
-        refuse_target(ingress, method, path, refusal, &http);
-        http_exchange_answer(&exchange, &http);
-        return;
-    }
-    struct delivery *delivery = delivery_create(ingress, endpoint, exchange);
+    struct delivery *delivery = delivery_create(ingress, proof_endpoint(exchange), exchange);
     if (!delivery_is_from_kula(delivery, &refusal))
         delivery_refuse(delivery, refusal);
     else {
@@ -397,15 +404,26 @@ static void on_request(void *arg, struct http_exchange *exchange) {
     }
 }
 
-static void on_fault(void *arg, enum http_fault fault, struct http_answer *http) {
+static void on_fault(void *arg, enum http_fault fault, struct text peer, struct http_answer *http) {
     struct ingress *ingress = arg;
-    log_warning("request refused reason=%s", http_fault_name(fault));
+    log_limit_warning(&ingress->refusals, "request refused reason=%s peer=%.*s",
+                      http_fault_name(fault), TEXT_ARG(peer));
     metric_add(metrics_series(ingress->metrics, &http_faults_total, http_fault_name(fault), NULL),
                1);
     answers_fill(answers_for_fault(fault), (struct text){0}, &ingress->body, http);
 }
 
 /* ---- Its own life ---- */
+
+static void read_trusted_proxies(struct ingress *ingress, const struct config *config) {
+    size_t count = config->trusted_proxy_count;
+    ingress->trusted_proxies = memory_new((count + 1) * sizeof *ingress->trusted_proxies);
+    for (size_t i = 0; i < count; i++) {
+        bool parsed =
+            network_parse(text_of(config->trusted_proxies[i]), &ingress->trusted_proxies[i]);
+        assert(parsed); /* the configuration was checked */
+    }
+}
 
 struct ingress *ingress_create(const struct ingress_needs *needs) {
     struct ingress *ingress = memory_new(sizeof *ingress);
@@ -415,10 +433,22 @@ struct ingress *ingress_create(const struct ingress_needs *needs) {
     ingress->ledger = needs->ledger;
     ingress->spools = needs->spools;
     ingress->endpoints = needs->endpoints;
-    ingress->handler = (struct http_handler){ingress, on_head, on_request, on_fault};
+    ingress->refusals = (struct log_limit){
+        .about = "refused requests",
+        .left_out_total = metrics_series(needs->metrics, &lines_left_out_total, NULL, NULL),
+    };
+    ingress->handler = (struct http_handler){.arg = ingress,
+                                             .on_head = on_head,
+                                             .on_body = on_body,
+                                             .on_request = on_request,
+                                             .on_fault = on_fault};
     LIST_INIT(&ingress->deliveries);
+    LIST_INIT(&ingress->proofs);
     admission_init(&ingress->admission, needs->config);
     struct http_limits limits = admission_limits(&ingress->admission);
+    read_trusted_proxies(ingress, needs->config);
+    limits.trusted_proxies = ingress->trusted_proxies;
+    limits.trusted_proxy_count = needs->config->trusted_proxy_count;
     ingress->server = http_server_create(needs->loop, &ingress->handler, &limits);
     return ingress;
 }
@@ -436,6 +466,7 @@ void ingress_destroy(struct ingress *ingress) {
     }
     http_server_destroy(ingress->server);
     string_finish(&ingress->body);
+    free(ingress->trusted_proxies);
     free(ingress);
 }
 
@@ -448,7 +479,7 @@ bool ingress_holds(const struct ingress *ingress, const struct endpoints *endpoi
     LIST_FOREACH (delivery, &ingress->deliveries, link)
         if (endpoints_own(endpoints, delivery->endpoint))
             return true;
-    return ingress->endpoints == endpoints;
+    return ingress->endpoints == endpoints || proof_any_of(&ingress->proofs, endpoints);
 }
 
 struct http_server *ingress_server(const struct ingress *ingress) {

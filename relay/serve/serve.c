@@ -206,7 +206,11 @@ static bool open_listener(struct serve *serve, size_t i, struct string *why) {
     }
     struct string bound = {0};
     address_format_bound(descriptor, &bound);
-    http_server_listen(ingress_server(serve->ingress), descriptor, tls ? tls_share(tls) : NULL);
+    struct ssl_ctx_st *shown = tls ? tls_share(tls) : NULL;
+    if (serve->config->listeners[i].proxy_protocol == CONFIG_TRUE)
+        http_server_listen_proxied(ingress_server(serve->ingress), descriptor, shown);
+    else
+        http_server_listen(ingress_server(serve->ingress), descriptor, shown);
     log_info("listening address=%s tls=%s", bound.data, tls ? "yes" : "no");
     string_finish(&bound);
     return true;

@@ -1,10 +1,12 @@
-/* Runs a fuzz target on each file named, once: what was ever found stays found,
- * with any compiler and without libFuzzer. */
+/* Runs a fuzz target on each file named, and on those in each folder named, once: what
+ * was ever found stays found, with any compiler and without libFuzzer. */
+#include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,9 +28,26 @@ static int run_file(const char *path) {
     return 0;
 }
 
+static int run(const char *path) {
+    DIR *folder = opendir(path);
+    int bad = 0;
+    if (!folder)
+        return run_file(path);
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        struct string inside = {0};
+        if (entry->d_name[0] == '.')
+            continue;
+        string_addf(&inside, "%s/%s", path, entry->d_name);
+        bad += run_file(inside.data);
+        string_finish(&inside);
+    }
+    closedir(folder);
+    return bad;
+}
+
 int main(int count, char **arguments) {
     int bad = count < 2;
     for (int i = 1; i < count; i++)
-        bad += run_file(arguments[i]);
+        bad += run(arguments[i]);
     return bad ? 1 : 0;
 }

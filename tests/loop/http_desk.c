@@ -35,8 +35,9 @@ void desk_answer_first(void) {
     while (body.size < desk.answer_bytes)
         string_add_char(&body, 'x');
     memmove(desk.held, desk.held + 1, --desk.held_count * sizeof *desk.held);
-    http_exchange_answer(&exchange,
-                         &(struct http_answer){.status = 200, .body = string_text(&body)});
+    http_exchange_answer(
+        &exchange,
+        &(struct http_answer){.status = 200, .body = string_text(&body), .trusted = desk.trusts});
     assert_null(exchange);
     string_finish(&body);
 }
@@ -45,6 +46,12 @@ static void on_later(void *arg) {
     (void)arg;
     while (desk.held_count)
         desk_answer_first();
+}
+
+static void on_body(void *arg, struct http_exchange *exchange, struct text piece) {
+    (void)arg;
+    (void)exchange;
+    string_add(&desk.pieces, piece);
 }
 
 static void on_request(void *arg, struct http_exchange *exchange) {
@@ -57,11 +64,14 @@ static void on_request(void *arg, struct http_exchange *exchange) {
         loop_timer_set(desk.later, 1);
 }
 
-static void on_fault(void *arg, enum http_fault fault, struct http_answer *answer) {
+static void on_fault(void *arg, enum http_fault fault, struct text peer,
+                     struct http_answer *answer) {
+    (void)peer;
     static const int statuses[HTTP_FAULTS] = {
         [HTTP_FAULT_MALFORMED] = 400,      [HTTP_FAULT_HEAD_TOO_LARGE] = 431,
         [HTTP_FAULT_BODY_TOO_LARGE] = 413, [HTTP_FAULT_TOO_SLOW] = 408,
-        [HTTP_FAULT_CROWDED] = 503,
+        [HTTP_FAULT_CROWDED] = 503,        [HTTP_FAULT_DISPLACED] = 503,
+        [HTTP_FAULT_UNPROXIED] = 400,
     };
     (void)arg;
     desk.fault_counts[fault]++;
@@ -81,7 +91,8 @@ static int port_of(int descriptor) {
 }
 
 static void open_server(struct http_limits limits) {
-    struct http_handler handler = {NULL, on_head, on_request, on_fault};
+    struct http_handler handler = {
+        .on_head = on_head, .on_body = on_body, .on_request = on_request, .on_fault = on_fault};
     struct string why = {0};
     limits.body_bytes = DESK_LIMIT;
     desk.server = http_server_create(house_loop, &handler, &limits);
@@ -93,7 +104,10 @@ static void open_server(struct http_limits limits) {
         tls = tls_server_create(certificate, private_key, NULL, &why);
         assert_non_null(tls);
     }
-    http_server_listen(desk.server, descriptor, tls);
+    if (desk.proxied)
+        http_server_listen_proxied(desk.server, descriptor, tls);
+    else
+        http_server_listen(desk.server, descriptor, tls);
 }
 
 static void close_server(void) {
@@ -107,6 +121,7 @@ int desk_set_up(void **state) {
     desk.later = loop_timer_create(house_loop, on_later, NULL);
     desk.when = DESK_NOW;
     desk.held_count = desk.request_count = desk.answer_bytes = 0;
+    desk.trusts = desk.proxied = false;
     memset(desk.fault_counts, 0, sizeof desk.fault_counts);
     open_server((struct http_limits){0});
     return 0;
@@ -118,6 +133,7 @@ int desk_tear_down(void **state) {
     while (desk.held_count)
         desk_answer_first();
     loop_timer_destroy(desk.later);
+    string_finish(&desk.pieces);
     house_close();
     return 0;
 }
@@ -130,6 +146,15 @@ void desk_reopen(struct http_limits limits) {
 
 struct peer *desk_connect(void) {
     return peer_connect(desk.port, desk.encrypted ? client_tls : NULL);
+}
+
+struct peer *desk_connect_after(struct text preface) {
+    struct peer *peer = peer_connect(desk.port, NULL);
+    peer_send_text(peer, preface);
+    peer_flush(peer);
+    if (desk.encrypted)
+        peer_start_tls(peer, client_tls);
+    return peer;
 }
 
 bool desk_is_empty(void *arg) {

@@ -18,6 +18,9 @@ struct desk {
     bool encrypted;                                 /* this run of the tests */
     enum { DESK_NOW, DESK_LATER, DESK_NEVER } when; /* the handler answers */
     size_t answer_bytes;                            /* at least so many */
+    bool trusts;                                    /* whoever is answered */
+    bool proxied;                                   /* reopened so: wants the PROXY protocol */
+    struct string pieces;                           /* of bodies, as they came */
     struct http_exchange *held[16];                 /* not answered yet, in the order they came */
     size_t held_count;
     size_t request_count;
@@ -32,7 +35,8 @@ int desk_run(int (*plain)(void), int (*with_tls)(void));
 
 void desk_reopen(struct http_limits); /* in place of the usual one */
 struct peer *desk_connect(void);
-bool desk_is_empty(void *nothing); /* nobody is connected */
+struct peer *desk_connect_after(struct text preface); /* which comes before TLS */
+bool desk_is_empty(void *nothing);                    /* nobody is connected */
 void desk_wait_held(size_t count);
 void desk_answer_first(void);
 

@@ -72,6 +72,12 @@ void house_pass(int64_t ms) {
 
 /* ---- Peers ---- */
 
+void peer_start_tls(struct peer *peer, SSL_CTX *tls) {
+    peer->ssl = SSL_new(tls);
+    SSL_set_fd(peer->ssl, peer->fd);
+    SSL_set_connect_state(peer->ssl);
+}
+
 struct peer *peer_connect(int port, SSL_CTX *tls) {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)port),
@@ -83,11 +89,8 @@ struct peer *peer_connect(int port, SSL_CTX *tls) {
     setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     int connected = connect(peer->fd, (struct sockaddr *)&to, sizeof to);
     assert_true(connected == 0 || errno == EINPROGRESS);
-    if (tls) {
-        peer->ssl = SSL_new(tls);
-        SSL_set_fd(peer->ssl, peer->fd);
-        SSL_set_connect_state(peer->ssl);
-    }
+    if (tls)
+        peer_start_tls(peer, tls);
     peer->next = peers;
     peers = peer;
     return peer;

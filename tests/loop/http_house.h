@@ -43,6 +43,7 @@ struct answer {
 
 /* On loopback; tls is NULL for plain. */
 struct peer *peer_connect(int port, struct ssl_ctx_st *tls);
+void peer_start_tls(struct peer *, struct ssl_ctx_st *); /* on one that was plain so far */
 void peer_send(struct peer *, const char *);
 void peer_send_text(struct peer *, struct text);
 size_t peer_unsent(const struct peer *);

@@ -1,10 +1,9 @@
-/* The server among clients that are slow, rude, gone or too many, and how it ends. */
+/* The server among clients that are slow, rude or gone, and how it ends. */
 #include "net/http_server.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -243,133 +242,6 @@ static void test_half_a_request_before_the_end_is_dropped(void **state) {
     assert_int_equal(desk.request_count, 1);
 }
 
-/* ---- Bounds ---- */
-
-static void test_bodies_are_counted_from_their_head_on(void **state) {
-    (void)state;
-    desk.when = DESK_NEVER;
-    struct peer *peer = desk_connect();
-    peer_send(peer,
-              "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\nExpect: 100-continue\r\n\r\n");
-    assert_int_equal(peer_status(peer), 100);
-    assert_int_equal(http_server_body_bytes(desk.server), 500);
-    struct peer *chunked = desk_connect();
-    peer_send(chunked, CHUNKED "1\r\na\r\n0\r\n\r\n");
-    desk_wait_held(1);
-    assert_int_equal(http_server_body_bytes(desk.server), 500 + DESK_LIMIT);
-    desk_answer_first();
-    assert_int_equal(http_server_body_bytes(desk.server), 500);
-    peer_hang_up(&peer);
-    peer_hang_up(&chunked);
-    house_wait(desk_is_empty, NULL);
-    assert_int_equal(http_server_body_bytes(desk.server), 0);
-}
-
-static void test_what_a_client_sends_ahead_is_bounded(void **state) {
-    (void)state;
-    enum { FLOOD = 64 * 1024 * 1024 };
-    desk.when = DESK_NEVER;
-    struct peer *peer = desk_connect();
-    peer_send(peer, GET);
-    desk_wait_held(1);
-    char *flood = malloc(FLOOD);
-    memset(flood, 'x', FLOOD);
-    peer_send_text(peer, text_slice(flood, FLOOD));
-    free(flood);
-    house_pass(100);
-    assert_true(peer_unsent(peer) > FLOOD / 2);
-    desk_answer_first();
-    assert_int_equal(peer_status(peer), 200);
-    assert_int_equal(peer_status(peer), 431);
-}
-
-static void test_too_many_connections_are_told_so(void **state) {
-    (void)state;
-    desk_reopen((struct http_limits){.connections = 2});
-    struct peer *first = desk_connect();
-    struct peer *second = desk_connect();
-    peer_send(first, GET);
-    peer_send(second, GET);
-    assert_int_equal(peer_status(first), 200);
-    assert_int_equal(peer_status(second), 200);
-    struct peer *third = desk_connect();
-    peer_send(third, POST);
-    struct answer answer = peer_answer(third, true);
-    assert_int_equal(answer.status, 503);
-    assert_true(answer.close);
-    assert_non_null(strstr(answer.head.data, "Retry-After: 7\r\n"));
-    answer_finish(&answer);
-    peer_wait_end(third);
-    assert_false(third->reset);
-    assert_int_equal(desk.fault_counts[HTTP_FAULT_CROWDED], 1);
-    peer_hang_up(&first);
-    peer_hang_up(&second);
-    peer_hang_up(&third);
-    house_wait(desk_is_empty, NULL);
-    desk_assert_still_serves();
-}
-
-static bool has_faults(void *arg) {
-    (void)arg;
-    return desk.fault_counts[HTTP_FAULT_CROWDED] >= 1000;
-}
-
-static void test_a_flood_of_connections_holds_a_bounded_number(void **state) {
-    (void)state;
-    enum { FLOOD = 1001 };
-    static struct peer *flood[FLOOD];
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < 3 * FLOOD)
-        skip();
-    desk_reopen((struct http_limits){.connections = 1, .drain_ms = 60 * 1000});
-    for (int i = 0; i < FLOOD; i++) {
-        flood[i] = desk_connect();
-        if (i % 50 == 0)
-            house_turn();
-    }
-    if (!desk.encrypted) /* with TLS, whoever is told has to shake hands first */
-        house_wait(has_faults, NULL);
-    else
-        house_pass(200);
-    assert_in_range(http_server_connections(desk.server), 1, 1 + 256);
-    for (int i = 0; i < FLOOD; i++)
-        peer_hang_up(&flood[i]);
-    house_wait(desk_is_empty, NULL);
-    desk_assert_still_serves();
-}
-
-/* The descriptors that are free, taken. */
-static size_t take_descriptors(int *taken, size_t most) {
-    size_t count = 0;
-    while (count < most && (taken[count] = dup(STDERR_FILENO)) >= 0)
-        count++;
-    return count;
-}
-
-static void test_running_out_of_descriptors_does_not_spin(void **state) {
-    (void)state;
-    static int taken[256];
-    struct rlimit limit, low;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    low = limit;
-    low.rlim_cur = 128;
-    setrlimit(RLIMIT_NOFILE, &low);
-    struct peer *peer = desk_connect();
-    size_t count = take_descriptors(taken, 256);
-    peer_send(peer, GET);
-    int turns = 0;
-    for (int64_t until = clock_steady_ms() + 150; clock_steady_ms() < until; turns++)
-        house_turn();
-    assert_in_range(turns, 1, 1000);
-    assert_int_equal(http_server_connections(desk.server), 0);
-    while (count)
-        close(taken[--count]);
-    setrlimit(RLIMIT_NOFILE, &limit);
-    peer_hang_up(&peer);
-    desk_assert_still_serves();
-}
-
 /* ---- Draining ---- */
 
 static bool is_empty;
@@ -477,11 +349,6 @@ static const struct CMUnitTest tests[] = {
     TEST(test_a_half_closed_client_still_gets_its_answers),
     TEST(test_a_half_closed_client_gets_a_long_answer),
     TEST(test_half_a_request_before_the_end_is_dropped),
-    TEST(test_bodies_are_counted_from_their_head_on),
-    TEST(test_what_a_client_sends_ahead_is_bounded),
-    TEST(test_too_many_connections_are_told_so),
-    TEST(test_a_flood_of_connections_holds_a_bounded_number),
-    TEST(test_running_out_of_descriptors_does_not_spin),
     TEST(test_draining_lets_open_requests_end),
     TEST(test_draining_an_empty_server_ends_later),
     TEST(test_draining_gives_a_new_connection_a_moment),

@@ -47,14 +47,17 @@ static void on_request(void *arg, struct http_exchange *exchange) {
     http_exchange_answer(&exchange, &(struct http_answer){.status = 200});
 }
 
-static void on_fault(void *arg, enum http_fault fault, struct http_answer *answer) {
+static void on_fault(void *arg, enum http_fault fault, struct text peer,
+                     struct http_answer *answer) {
+    (void)peer;
     (void)arg;
     (void)fault;
     answer->status = 400;
 }
 
 static int set_up(void **state) {
-    struct http_handler handler = {NULL, on_head, on_request, on_fault};
+    struct http_handler handler = {
+        .on_head = on_head, .on_request = on_request, .on_fault = on_fault};
     struct http_limits limits = {.request_ms = 2000};
     struct string why = {0};
     (void)state;

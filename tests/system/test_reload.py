@@ -234,6 +234,22 @@ class Reload(Story):
         [(_, fields)] = self.house.ledger.events()
         self.assertEqual(fields["endpoint"], b"kula")
 
+    def test_a_body_on_its_way_is_judged_by_the_endpoint_and_secrets_that_it_began_with(self):
+        self.start()
+        self.house.write("other", b"another secret of some length")
+        body = events.encode(events.event("candidate.created"))
+        whole = wire.request("POST", House.PATH, signed_headers(SECRET, body, int(time.time())), body)
+        half = len(whole) - len(body) // 2
+        connection = self.enterContext(wire.Wire(self.serve.url, timeout_s=30 * SLOW))
+        connection.send(whole[:half])
+        self.serve.wait("bytes_in_flight", {}, 1)
+        self.secrets("other")
+        self.house.endpoints[0]["path"] = "/elsewhere"
+        self.reload()
+        self.reload("unchanged")
+        connection.send(whole[half:])
+        self.assertEqual(connection.answer().status, 200)
+
     def test_no_delivery_fails_and_no_connection_breaks_while_it_reloads_again_and_again(self):
         self.house.write("new", NEW)
         self.start()

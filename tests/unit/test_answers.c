@@ -110,7 +110,8 @@ static void test_every_fault_has_its_answer(void **state) {
     static const int statuses[HTTP_FAULTS] = {
         [HTTP_FAULT_MALFORMED] = 400,      [HTTP_FAULT_HEAD_TOO_LARGE] = 431,
         [HTTP_FAULT_BODY_TOO_LARGE] = 413, [HTTP_FAULT_TOO_SLOW] = 408,
-        [HTTP_FAULT_CROWDED] = 503,
+        [HTTP_FAULT_CROWDED] = 503,        [HTTP_FAULT_DISPLACED] = 503,
+        [HTTP_FAULT_UNPROXIED] = 400,
     };
     struct string body = {0};
     (void)state;

@@ -135,7 +135,8 @@ static const struct problems_case cases[] = {
     {CONFIG_FOR_LEDGER, "log: {colour: blue}\n",
      "t:1:7: log: unknown key \"colour\"; known here: level, format\n"},
     {CONFIG_FOR_LEDGER, "serve: {colour: blue}\n",
-     "t:1:9: serve: unknown key \"colour\"; known here: listen, admin, endpoints, body_limit, "
+     "t:1:9: serve: unknown key \"colour\"; known here: listen, trusted_proxies, admin, "
+     "endpoints, body_limit, "
      "connections, bytes_in_flight, dedup_window, durability, spool\n"},
     {CONFIG_FOR_LEDGER, "serve: {spool: {folder: /x}}\n",
      "t:1:17: serve.spool: unknown key \"folder\"; known here: directory, max_size, keep\n"},

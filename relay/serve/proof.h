@@ -1,0 +1,27 @@
+/* The proof that a delivery is Kula's: the signature stands in its head, and the
+ * body is hashed as it arrives, so that a long one that is forged never holds the
+ * loop. It is attached to the exchange and ends with it. */
+#pragma once
+#include <sys/queue.h>
+
+#include "net/http_server.h"
+#include "serve/endpoints.h"
+
+struct proof;
+LIST_HEAD(proof_list, proof); /* those that have begun; outlives their exchanges */
+
+extern const char proof_header[];
+
+/* When the head is there. From now to the end the delivery is for this endpoint, and judged by its
+ * secrets, whatever a reload has put in its place meanwhile. */
+void proof_begin(struct proof_list *, struct http_exchange *, const struct endpoint *);
+const struct endpoint *proof_endpoint(const struct http_exchange *);
+/* As the body arrives; for an exchange without a proof, nothing. */
+void proof_feed(struct http_exchange *, struct text piece);
+/* When all of it is there. `ahead_ms` is how far the signature's time lies in the future,
+ * and set where there is one; `matched` the position of the secret, where one does. */
+enum signature_verdict proof_end(struct http_exchange *, int64_t now_ms, int64_t *ahead_ms,
+                                 size_t *matched);
+
+/* Is one of them for an endpoint of these? */
+bool proof_any_of(const struct proof_list *, const struct endpoints *);
