@@ -177,6 +177,18 @@ bool shelf_give_up(struct shelf *shelf) {
     return false;
 }
 
+/* As well as it can: what is not given back now is taken until the spool is removed. */
+int64_t shelf_put_away(struct shelf *shelf) {
+    struct shelf_file *current = &shelf->current;
+    const struct disk *disk = shelf->disk;
+    if (shelf->ready.file >= 0)
+        discard(shelf, &shelf->ready);
+    if (current->used < current->bytes &&
+        disk->punch(disk->arg, current->file, current->used, current->bytes) < 0)
+        return current->bytes;
+    return current->used;
+}
+
 /* ---------------------------------------------------------------- when one is not needed any more
  */
 

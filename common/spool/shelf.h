@@ -38,6 +38,10 @@ bool shelf_turn(struct shelf *, int64_t bytes, struct string *why);
  * synced. Whether it is still there. */
 bool shelf_give_up(struct shelf *);
 
+/* Nothing more will be written: removes the ready one, and gives back what is behind the records in
+ * the current one. How many bytes that one takes then. */
+int64_t shelf_put_away(struct shelf *);
+
 /* One that nobody needs any more becomes the next, where that is missing; else it is removed. */
 bool shelf_retire(struct shelf *, uint64_t number, int64_t bytes, bool again, struct string *why);
 bool shelf_has_free_space(struct shelf *, int64_t for_bytes, struct string *why);

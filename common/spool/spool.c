@@ -121,6 +121,14 @@ static void on_later(void *arg) {
         spool->options.on_readable(spool->options.arg);
 }
 
+static void note_progress(struct spool *spool) {
+    if (spool->noted_drained == spool->drained && spool->noted_last == spool->last)
+        return;
+    spool->noted_drained = spool->drained;
+    spool->noted_last = spool->last;
+    writer_checkpoint(spool->writer, spool->drained);
+}
+
 static void on_tick(void *arg) {
     struct spool *spool = arg;
     loop_timer_set(spool->tick, TICK_MS);
@@ -128,11 +136,7 @@ static void on_tick(void *arg) {
      * what is to be held, all of it is. */
     if (!spool->adopted)
         retention_sweep(spool);
-    if (spool->noted_drained == spool->drained && spool->noted_last == spool->last)
-        return;
-    spool->noted_drained = spool->drained;
-    spool->noted_last = spool->last;
-    writer_checkpoint(spool->writer, spool->drained);
+    note_progress(spool);
 }
 
 struct spool *spool_open(struct loop *loop, const struct spool_options *options,
@@ -218,7 +222,7 @@ void spool_destroy(struct spool *spool) {
     loop_timer_destroy(spool->later);
     loop_timer_destroy(spool->tick);
     /* Its last act is a checkpoint. */
-    writer_checkpoint(spool->writer, spool->drained);
+    note_progress(spool);
     writer_stop(spool->writer);
     end_open_puts(spool);
     writer_destroy(spool->writer);
@@ -298,7 +302,7 @@ void spool_remove(struct spool **taken) {
     *taken = NULL;
     assert(spool_is_done(spool));
     retention_sweep(spool);
-    writer_checkpoint(spool->writer, spool->drained);
+    note_progress(spool);
     writer_stop(spool->writer);
     if (!folder_remove(&spool->folder, spool->disk, spool->directory))
         log_warning("spool cannot be removed, the next start tries again spool=%s error=%s",

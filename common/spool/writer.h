@@ -5,7 +5,10 @@
  * A write or sync that failed is never tried again on the same descriptor: the
  * segment is given up, and the batch written once more, whole, into another. If
  * that fails too nobody knows what is on the disk; then it refuses everything
- * until, asked every 500 ms, the disk takes a new segment again. */
+ * until, asked every 500 ms, the disk takes a new segment again.
+ *
+ * Of an adopted spool, which is not written, the thread lives only while there
+ * is something to do: there may be many of them, with nothing to do for an hour. */
 #pragma once
 #include "net/loop.h"
 #include "spool/checkpoint.h"
