@@ -222,6 +222,17 @@ static bool list(struct adoption *adoption, struct string *why) {
     return false;
 }
 
+static int64_t oldest_ms(const struct spool *spool) {
+    const struct segment *first = TAILQ_FIRST(&spool->segments);
+    return first ? first->oldest_ms : 0;
+}
+
+static int by_age(const void *left, const void *right) {
+    int64_t a = oldest_ms(*(struct spool *const *)left);
+    int64_t b = oldest_ms(*(struct spool *const *)right);
+    return a < b ? -1 : a > b;
+}
+
 int spool_adopt(struct loop *loop, const struct spool_options *options, struct spool ***adopted,
                 struct string *why) {
     struct adoption adoption = {
@@ -236,6 +247,8 @@ int spool_adopt(struct loop *loop, const struct spool_options *options, struct s
     }
     free(adoption.names);
     if (good) {
+        if (adoption.count)
+            qsort(adoption.adopted, (size_t)adoption.count, sizeof *adoption.adopted, by_age);
         *adopted = adoption.adopted;
         return adoption.count;
     }

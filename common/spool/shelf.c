@@ -62,7 +62,7 @@ static void discard(struct shelf *shelf, struct shelf_file *file) {
 }
 
 static bool make(struct shelf *shelf, struct shelf_file *file, int64_t bytes, struct string *why) {
-    if (shelf->room < bytes) {
+    if (shelf->room - shelf->others_bytes < bytes) {
         string_clear(why);
         string_addf(why, "%s is as full as it may be", shelf->folder);
         return false;

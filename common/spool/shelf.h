@@ -20,7 +20,8 @@ struct shelf {
     const char *folder;
     uint64_t spool;
     int64_t segment_bytes, least_free_bytes;
-    int64_t room; /* bytes that files may still take */
+    int64_t room;         /* bytes that files may still take, */
+    int64_t others_bytes; /* but for these, which are taken elsewhere */
     uint64_t next_number;
     struct shelf_file current, ready;
 };

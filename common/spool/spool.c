@@ -129,9 +129,17 @@ static void note_progress(struct spool *spool) {
     writer_checkpoint(spool->writer, spool->drained);
 }
 
+static void look_at_disk(struct spool *spool) {
+    if (spool->adopted)
+        return;
+    int64_t bytes = spool->disk->free_bytes(spool->disk->arg, spool->folder.path);
+    spool->free_bytes = bytes < 0 ? INT64_MAX : bytes;
+}
+
 static void on_tick(void *arg) {
     struct spool *spool = arg;
     loop_timer_set(spool->tick, TICK_MS);
+    look_at_disk(spool);
     /* Time makes segments old enough. Of an adopted one nothing goes that way: before it was heard
      * what is to be held, all of it is. */
     if (!spool->adopted)
@@ -153,7 +161,7 @@ struct spool *spool_open(struct loop *loop, const struct spool_options *options,
         spool->options.least_free_bytes = LEAST_FREE_BYTES;
     spool->folder = *folder;
     *folder = (struct folder){.lock = -1};
-    spool->hold_since_ms = INT64_MAX;
+    spool->hold_since_ms = spool->free_bytes = INT64_MAX;
     TAILQ_INIT(&spool->segments);
     STAILQ_INIT(&spool->refused);
     return spool;
@@ -172,6 +180,7 @@ void spool_start(struct spool *spool, const struct checkpoint *checkpoint) {
                                       .adopted = spool->adopted,
                                       .segment_bytes = spool->options.segment_bytes,
                                       .max_bytes = spool->options.max_bytes,
+                                      .others_bytes = spool->options.others_bytes,
                                       .least_free_bytes = spool->options.least_free_bytes,
                                       .checkpoint = *checkpoint,
                                       .on_news = on_news,
@@ -291,6 +300,20 @@ void spool_drained(struct spool *spool, uint64_t up_to) {
 void spool_hold(struct spool *spool, int64_t since_ms) {
     /* Nothing goes here: what is drained may be about to be told anew, by the same reply. */
     spool->hold_since_ms = since_ms;
+}
+
+void spool_share(struct spool *spool, int64_t others_bytes) {
+    spool->options.others_bytes = others_bytes;
+    writer_share(spool->writer, others_bytes);
+}
+
+int64_t spool_shortage(const struct spool *spool) {
+    return retention_shortage(spool);
+}
+
+int64_t spool_let_go(struct spool *spool, int64_t bytes) {
+    assert(spool->adopted);
+    return retention_let_go(spool, bytes);
 }
 
 bool spool_is_done(const struct spool *spool) {

@@ -44,6 +44,7 @@ struct writer {
     struct put_queue puts;
     struct retired_queue retired;
     uint64_t drained;
+    int64_t others_bytes;
     bool checkpoint_wanted, stopping;
     struct news_queue news;
 
@@ -125,6 +126,13 @@ void writer_put(struct writer *writer, struct put *put) {
     pthread_mutex_lock(&writer->mutex);
     STAILQ_INSERT_TAIL(&writer->puts, put, puts);
     hand_over(writer);
+}
+
+/* No work: it is seen with the next, or when the disk is asked again. */
+void writer_share(struct writer *writer, int64_t others_bytes) {
+    pthread_mutex_lock(&writer->mutex);
+    writer->others_bytes = others_bytes;
+    pthread_mutex_unlock(&writer->mutex);
 }
 
 void writer_checkpoint(struct writer *writer, uint64_t drained) {
@@ -470,6 +478,7 @@ static enum task wait_for_task(struct writer *writer) {
     pthread_mutex_lock(&writer->mutex);
     while ((task = next_task(writer, clock_steady_ms(), &until_ms)) == TASK_WAIT)
         wait_for_work(writer, until_ms);
+    writer->shelf.others_bytes = writer->others_bytes;
     if (task == TASK_END)
         writer->at_work = false;
     pthread_mutex_unlock(&writer->mutex);
@@ -537,6 +546,7 @@ struct writer *writer_start(struct loop *loop, const struct writer_options *opti
     writer->checkpoint = options->checkpoint;
     writer->drained = options->checkpoint.drained;
     writer->last = options->checkpoint.last;
+    writer->others_bytes = options->others_bytes;
     STAILQ_INIT(&writer->puts);
     STAILQ_INIT(&writer->retired);
     STAILQ_INIT(&writer->news);
@@ -547,6 +557,7 @@ struct writer *writer_start(struct loop *loop, const struct writer_options *opti
         .segment_bytes = options->segment_bytes,
         .least_free_bytes = options->least_free_bytes,
         .room = options->max_bytes,
+        .others_bytes = options->others_bytes,
         .next_number = 1,
     };
     shelf_init(&writer->shelf);

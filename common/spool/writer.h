@@ -53,7 +53,7 @@ struct writer_options {
     const char *folder; /* borrowed, as long as the writer */
     uint64_t spool;
     bool adopted; /* nothing is put: only checkpoints are written and segments removed */
-    int64_t segment_bytes, max_bytes, least_free_bytes;
+    int64_t segment_bytes, max_bytes, others_bytes, least_free_bytes;
     struct checkpoint checkpoint; /* as it stands on disk */
     loop_fn *on_news;
     void *arg;
@@ -65,6 +65,7 @@ void writer_stop(struct writer *);
 void writer_destroy(struct writer *); /* stopped, and its news taken */
 
 void writer_put(struct writer *, struct put *); /* takes it, until it comes back as news */
+void writer_share(struct writer *, int64_t others_bytes); /* that others take of max_bytes */
 void writer_checkpoint(struct writer *, uint64_t drained);
 /* Nobody reads this segment any more. First a checkpoint says that it may be gone. */
 void writer_retire(struct writer *, const struct segment *);

@@ -291,6 +291,95 @@ static void test_a_spool_with_nothing_to_do_has_no_thread(void **state) {
     assert_true(no_thread_is_left(house));
 }
 
+/* ---------------------------------------------------------------- room for all of them together */
+
+static int64_t bytes_of(const struct spool *spool) {
+    struct spool_figures figures;
+    spool_figures(spool, &figures);
+    return figures.bytes;
+}
+
+static void test_what_is_only_kept_is_let_go_the_oldest_first(void **state) {
+    struct spool_house *house = *state;
+    run(house, RECORDS);
+    spool_house_end(house);
+    struct found found = adopt(house);
+    struct spool *left = found.spools[0];
+    int64_t before = bytes_of(left);
+    assert_int_equal(spool_let_go(left, INT64_MAX), 0); /* not drained */
+    spool_drained(left, RECORDS);
+    spool_hold(left, 0);
+    assert_int_equal(spool_let_go(left, INT64_MAX), 0); /* owed */
+    spool_hold(left, INT64_MAX);
+    int64_t gone = spool_let_go(left, 1);
+    assert_int_equal(gone, house->options.segment_bytes);
+    assert_int_equal(bytes_of(left), before - gone);
+    assert_true(spool_removed(left) > 0);
+    assert_false(spool_is_done(left));
+    assert_int_equal(spool_let_go(left, INT64_MAX), before - gone);
+    assert_true(spool_is_done(left));
+    spool_remove(&left);
+    free(found.spools);
+    assert_int_equal(disk_sim_used(house->sim), 0);
+}
+
+static bool is_writable(struct spool_house *house) {
+    return spool_writable(house->spool);
+}
+
+static bool is_not_writable(struct spool_house *house) {
+    return !spool_writable(house->spool);
+}
+
+static void test_what_others_take_is_not_there_to_be_written(void **state) {
+    struct spool_house *house = *state;
+    int64_t segment = house->options.segment_bytes;
+    house->options.max_bytes = 20 * segment;
+    house->options.others_bytes = 20 * segment;
+    assert_true(spool_house_start(house));
+    assert_true(spool_shortage(house->spool) > 0);
+    spool_house_put(house, 1);
+    spool_house_settle(house);
+    assert_int_equal(house->sent[0].outcome, SPOOL_REFUSED);
+    assert_true(is_not_writable(house));
+    spool_share(house->spool, 10 * segment);
+    assert_int_equal(spool_shortage(house->spool), 0);
+    spool_house_wait(house, is_writable);
+    spool_house_put(house, 5);
+    spool_house_settle(house);
+    for (size_t i = 1; i <= 5; i++)
+        assert_int_equal(house->sent[i].outcome, SPOOL_SYNCED);
+}
+
+static bool is_short(struct spool_house *house) {
+    return spool_shortage(house->spool) > 0;
+}
+
+static bool has_room(struct spool_house *house) {
+    return spool_shortage(house->spool) == 0;
+}
+
+static bool has_removed(struct spool_house *house) {
+    return spool_removed(house->spool) > 0;
+}
+
+/* Somebody else fills the disk: this is seen before it is full. */
+static void test_a_disk_with_little_free_space_is_given_what_is_only_kept(void **state) {
+    struct spool_house *house = *state;
+    int64_t segment = house->options.segment_bytes;
+    run(house, RECORDS);
+    assert_int_equal(spool_shortage(house->spool), 0);
+    disk_sim_room(house->sim, disk_sim_used(house->sim) + 2 * segment + segment / 2);
+    spool_house_wait(house, is_short);
+    assert_true(is_writable(house));
+    assert_false(has_removed(house)); /* nothing is drained */
+    disk_sim_room(house->sim, disk_sim_used(house->sim) + segment);
+    spool_drained(house->spool, RECORDS);
+    spool_house_wait(house, has_removed);
+    disk_sim_room(house->sim, -1);
+    spool_house_wait(house, has_room);
+}
+
 int main(void) {
 #define PROMISE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -301,6 +390,9 @@ int main(void) {
         PROMISE(test_an_adopted_spool_gives_back_what_holds_no_records),
         PROMISE(test_a_disk_that_takes_nothing_back_is_told_of_as_it_is),
         PROMISE(test_a_spool_with_nothing_to_do_has_no_thread),
+        PROMISE(test_what_is_only_kept_is_let_go_the_oldest_first),
+        PROMISE(test_what_others_take_is_not_there_to_be_written),
+        PROMISE(test_a_disk_with_little_free_space_is_given_what_is_only_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
