@@ -64,7 +64,10 @@ static void discard(struct shelf *shelf, struct shelf_file *file) {
 static bool make(struct shelf *shelf, struct shelf_file *file, int64_t bytes, struct string *why) {
     if (shelf->room - shelf->others_bytes < bytes) {
         string_clear(why);
-        string_addf(why, "%s is as full as it may be", shelf->folder);
+        string_addf(why,
+                    "%s, with what other starts left beside it, is as large as "
+                    "serve.spool.max_size lets it be",
+                    shelf->folder);
         return false;
     }
     if (!shelf_has_free_space(shelf, bytes, why))

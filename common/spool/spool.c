@@ -129,6 +129,8 @@ static void note_progress(struct spool *spool) {
     writer_checkpoint(spool->writer, spool->drained);
 }
 
+/* Here and not in the thread, which may wait for a slow sync: this asks the kernel, not the disk.
+ */
 static void look_at_disk(struct spool *spool) {
     if (spool->adopted)
         return;

@@ -84,8 +84,8 @@ void spool_share(struct spool *, int64_t others_bytes);
 /* Of a written one: how many bytes have to go from those others, so that it soon has room for what
  * is to come, by max_bytes and on the disk. 0: none. */
 int64_t spool_shortage(const struct spool *);
-/* Of an adopted one, in whose place the ledger was asked: up to so many bytes go, the oldest first,
- * of what is drained, owed to no service and only kept. How many went. */
+/* Of an adopted one, once spool_drained and spool_hold were told what the ledger says: about so
+ * many bytes go, the oldest first, of what is only kept. How many went. */
 int64_t spool_let_go(struct spool *, int64_t bytes);
 /* An adopted one, drained, with nothing that has to be kept: remove it. */
 bool spool_is_done(const struct spool *);
