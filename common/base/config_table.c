@@ -212,7 +212,8 @@ const struct config_row config_table[] = {
      .least = "64MiB",
      .most = "1024GiB",
      .meaning =
-         "How large one serve's spool may grow; when it is full, a 2xx waits for the ledger."},
+         "How large one serve's spools may grow together, those included that earlier starts left; "
+         "when that is full, a 2xx waits for the ledger."},
     {.path = "serve.spool.keep",
      .type = CONFIG_DURATION,
      .place = offsetof(struct config, spool_keep_ms),

@@ -1,6 +1,7 @@
 /* What earlier starts left behind: found, locked, read, and opened to be
  * drained. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,83 @@ static void add(struct adoption *adoption, struct spool *spool) {
     adoption->adopted[adoption->count++] = spool;
 }
 
+/* ---------------------------------------------------------------- closing */
+
+static bool remove_unused(const struct adoption *adoption, const struct folder *folder,
+                          const struct recovery *recovery) {
+    const struct disk *disk = adoption->disk;
+    const struct segment *segment;
+    bool good = true;
+    TAILQ_FOREACH (segment, &recovery->unused, segments) {
+        char *path = segment_path(folder->path, segment->number);
+        good = good && (disk->remove(disk->arg, path) == 0 || errno == ENOENT);
+        free(path);
+    }
+    return good;
+}
+
+/* Gives back what is behind its records; where the disk takes nothing back, it goes on taking all
+ * it took. Synced, because a process that was killed may have left what only the kernel knows of.
+ */
+static bool settle(const struct adoption *adoption, const struct folder *folder,
+                   struct segment *newest) {
+    const struct disk *disk = adoption->disk;
+    char *path = segment_path(folder->path, newest->number);
+    int file = disk->open(disk->arg, path, O_RDWR);
+    free(path);
+    if (file < 0)
+        return false;
+    if (newest->used < newest->bytes &&
+        disk->punch(disk->arg, file, newest->used, newest->bytes) == 0)
+        newest->bytes = newest->used;
+    bool good = disk->sync_data(disk->arg, file) == 0;
+    int error = errno;
+    disk->close(disk->arg, file);
+    errno = error;
+    return good;
+}
+
+static void describe_end(const struct recovery *recovery, struct checkpoint *checkpoint) {
+    const struct segment *first = TAILQ_FIRST(&recovery->segments);
+    const struct segment *newest = TAILQ_LAST(&recovery->segments, segment_list);
+    checkpoint->last = recovery->last;
+    checkpoint->newest = newest->number;
+    checkpoint->newest_bytes = newest->bytes;
+    checkpoint->newest_ms = newest->newest_ms;
+    /* Where the checkpoint was lost: what is gone without damage was removed. */
+    if (first->first > checkpoint->removed + 1)
+        checkpoint->removed = first->first - 1;
+}
+
+/* The checkpoint last: wherever the power goes, either all of this is done again, or it was done.
+ */
+static bool close_up(const struct adoption *adoption, const struct folder *folder,
+                     struct recovery *recovery) {
+    const struct disk *disk = adoption->disk;
+    if (!remove_unused(adoption, folder, recovery))
+        return false;
+    if (checkpoint_is_closed(&recovery->checkpoint))
+        return true;
+    if (!settle(adoption, folder, TAILQ_LAST(&recovery->segments, segment_list)))
+        return false;
+    describe_end(recovery, &recovery->checkpoint);
+    return checkpoint_write(disk, folder->path, folder->spool, &recovery->checkpoint) == 0 &&
+           disk->sync_folder(disk->arg, folder->path) == 0;
+}
+
+/* What was read once is never written again: the next start need not read it anew, and what it does
+ * not need is given back. One that is damaged stays as it is, so that each start tells. */
+static void close_recovered(const struct adoption *adoption, const struct folder *folder,
+                            struct recovery *recovery) {
+    if (recovery->damaged_records || recovery->damaged_bytes)
+        return;
+    if (!close_up(adoption, folder, recovery))
+        log_warning("spool cannot be closed, the next start reads it again spool=%s error=%s",
+                    folder->id, strerror(errno));
+}
+
+/* ---------------------------------------------------------------- one folder */
+
 static void open_recovered(struct adoption *adoption, struct folder *folder,
                            struct recovery *recovery) {
     struct spool *spool = spool_open(adoption->loop, adoption->options, folder);
@@ -99,8 +177,10 @@ static bool read_folder(struct adoption *adoption, struct folder *folder, struct
     bool good = recover(&recovery, why);
     if (good && is_empty(&recovery))
         remove_empty(adoption, folder);
-    else if (good)
+    else if (good) {
+        close_recovered(adoption, folder, &recovery);
         open_recovered(adoption, folder, &recovery);
+    }
     recovery_finish(&recovery);
     return good;
 }
@@ -142,6 +222,17 @@ static bool list(struct adoption *adoption, struct string *why) {
     return false;
 }
 
+static int64_t oldest_ms(const struct spool *spool) {
+    const struct segment *first = TAILQ_FIRST(&spool->segments);
+    return first ? first->oldest_ms : 0;
+}
+
+static int by_age(const void *left, const void *right) {
+    int64_t a = oldest_ms(*(struct spool *const *)left);
+    int64_t b = oldest_ms(*(struct spool *const *)right);
+    return a < b ? -1 : a > b;
+}
+
 int spool_adopt(struct loop *loop, const struct spool_options *options, struct spool ***adopted,
                 struct string *why) {
     struct adoption adoption = {
@@ -156,6 +247,8 @@ int spool_adopt(struct loop *loop, const struct spool_options *options, struct s
     }
     free(adoption.names);
     if (good) {
+        if (adoption.count)
+            qsort(adoption.adopted, (size_t)adoption.count, sizeof *adoption.adopted, by_age);
         *adopted = adoption.adopted;
         return adoption.count;
     }

@@ -59,6 +59,8 @@ static bool add_all(struct batch *batch, struct piece *piece) {
         if (!add(piece, put->data, put->bytes))
             return false;
         batch->last = put->record.sequence;
+        if (put->record.received_ms > batch->newest_ms)
+            batch->newest_ms = put->record.received_ms;
     }
     return flush(piece);
 }

@@ -12,6 +12,7 @@ struct batch {
     /* What became of it. */
     struct segment_header header; /* of the segment */
     uint64_t last;
+    int64_t newest_ms; /* received */
     int64_t sync_us;
 };
 

@@ -2,7 +2,7 @@
  *
  *      0  mark          8  version     12  CRC of all but itself   16  spool
  *     24  generation   32  drained     40  removed                 48  last
- *     56  newest
+ *     56  newest       64  bytes of the newest (0: not closed)   72  newest, ms
  */
 #include "spool/checkpoint.h"
 
@@ -24,12 +24,18 @@ enum {
     REMOVED_AT = 40,
     LAST_AT = 48,
     NEWEST_AT = 56,
-    SLOT = 64,
+    NEWEST_BYTES_AT = 64,
+    NEWEST_MS_AT = 72,
+    SLOT = 80,
     SLOTS = 2,
     APART = 4096, /* no disk writes both in one go */
 };
 
 static const uint64_t MARK = 0x7470616c754b; /* "Kulapt" */
+
+bool checkpoint_is_closed(const struct checkpoint *checkpoint) {
+    return checkpoint->newest_bytes > 0;
+}
 
 static uint32_t slot_crc(const char *slot) {
     return crc_add(crc_add(0, slot, CRC_AT), slot + SPOOL_AT, SLOT - SPOOL_AT);
@@ -44,6 +50,8 @@ static void encode(const struct checkpoint *checkpoint, uint64_t spool, char *sl
     bytes_put_64(slot + REMOVED_AT, checkpoint->removed);
     bytes_put_64(slot + LAST_AT, checkpoint->last);
     bytes_put_64(slot + NEWEST_AT, checkpoint->newest);
+    bytes_put_64(slot + NEWEST_BYTES_AT, (uint64_t)checkpoint->newest_bytes);
+    bytes_put_64(slot + NEWEST_MS_AT, (uint64_t)checkpoint->newest_ms);
     bytes_put_32(slot + CRC_AT, slot_crc(slot));
 }
 
@@ -119,6 +127,8 @@ static enum checkpoint_found decode(const char *slot, size_t size, uint64_t spoo
         .removed = bytes_get_64(slot + REMOVED_AT),
         .last = bytes_get_64(slot + LAST_AT),
         .newest = bytes_get_64(slot + NEWEST_AT),
+        .newest_bytes = (int64_t)bytes_get_64(slot + NEWEST_BYTES_AT),
+        .newest_ms = (int64_t)bytes_get_64(slot + NEWEST_MS_AT),
     };
     return CHECKPOINT_WHOLE;
 }

@@ -11,7 +11,12 @@ struct checkpoint {
     uint64_t removed;    /* everything up to here may be gone from the disk */
     uint64_t last;       /* was synced by then */
     uint64_t newest;     /* number of the newest segment by then; 0: none */
+    /* Of a closed spool, in which nothing will ever come behind `last`; else zeros. */
+    int64_t newest_bytes; /* that its newest segment takes on the disk */
+    int64_t newest_ms;    /* when the youngest record in it was received */
 };
+
+bool checkpoint_is_closed(const struct checkpoint *);
 
 enum checkpoint_found {
     CHECKPOINT_WHOLE,

@@ -88,6 +88,11 @@ static int on_allocate(void *arg, int file, int64_t bytes) {
     return 0;
 }
 
+static int on_punch(void *arg, int file, int64_t from, int64_t up_to) {
+    (void)arg;
+    return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, up_to - from);
+}
+
 static int on_rename(void *arg, const char *from, const char *to) {
     (void)arg;
     return rename(from, to);
@@ -138,6 +143,7 @@ const struct disk disk_real = {
     .sync_data = on_sync_data,
     .sync_folder = on_sync_folder,
     .allocate = on_allocate,
+    .punch = on_punch,
     .rename = on_rename,
     .remove = on_remove,
     .free_bytes = on_free_bytes,

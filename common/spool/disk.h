@@ -20,6 +20,8 @@ struct disk {
     int (*sync_data)(void *arg, int file); /* fdatasync */
     int (*sync_folder)(void *arg, const char *path);
     int (*allocate)(void *arg, int file, int64_t bytes); /* fills with zeros, to its blocks */
+    /* Gives the blocks behind `from` back; the file keeps its size, and zeros are read there. */
+    int (*punch)(void *arg, int file, int64_t from, int64_t up_to);
     int (*rename)(void *arg, const char *from, const char *to);
     int (*remove)(void *arg, const char *path); /* a file, or an empty folder */
     int64_t (*free_bytes)(void *arg, const char *path);

@@ -262,29 +262,62 @@ static bool read_segment(struct work *work, const struct file *file, struct segm
     return good;
 }
 
-/* Drained, and between two headers that say all there is to know: nobody reads it now. Where a file
- * with a bad header lies between the two, it is not known whose the records are. */
+/* The checkpoint says of it what of the others the next one's header says. */
+static bool is_closed_end(const struct work *work, const struct file *file) {
+    const struct checkpoint *checkpoint = &work->recovery->checkpoint;
+    return checkpoint_is_closed(checkpoint) && file->number == checkpoint->newest;
+}
+
+struct end {
+    uint64_t last;
+    int64_t bytes, newest_ms; /* no record in it is younger */
+};
+
+/* False: that cannot be said without reading. Where a file with a bad header lies between two
+ * others, it is not known whose the records are. */
+static bool know_end(const struct work *work, const struct file *file, const struct file *next,
+                     struct end *end) {
+    const struct checkpoint *checkpoint = &work->recovery->checkpoint;
+    if (next == file + 1)
+        *end = (struct end){next->header.after, file->header.bytes, next->header.opened_ms};
+    else if (!next && is_closed_end(work, file))
+        *end = (struct end){checkpoint->last, checkpoint->newest_bytes, checkpoint->newest_ms};
+    else
+        return false;
+    return file->begun == SEGMENT_BEGUN && end->last >= file->header.first;
+}
+
+/* Drained, and beginning and end are known: nobody reads it now. */
 static bool know_without_reading(struct work *work, const struct file *file,
                                  const struct file *next, struct segment *segment) {
-    if (work->recovery->survey || file->begun != SEGMENT_BEGUN || next != file + 1 ||
-        next->header.after > work->recovery->checkpoint.drained ||
-        next->header.after < file->header.first)
+    struct end end;
+    if (work->recovery->survey || !know_end(work, file, next, &end) ||
+        end.last > work->recovery->checkpoint.drained)
         return false;
     segment->first = file->header.first;
-    segment->last = next->header.after;
+    segment->last = end.last;
     segment->records = segment->last - segment->first + 1;
-    segment->bytes = segment->used = file->header.bytes;
+    segment->bytes = segment->used = end.bytes;
     segment->oldest_ms = file->header.opened_ms;
-    segment->newest_ms = next->header.opened_ms; /* no record in it is younger */
+    segment->newest_ms = end.newest_ms;
     work->last = work->recovery->last = segment->last;
     return true;
+}
+
+/* Nobody looks for more behind what is known to be the last, for in a closed spool all the rest of
+ * the file was given back. */
+static uint64_t last_in(const struct work *work, const struct file *file, const struct file *next) {
+    if (next)
+        return next->header.after;
+    bool closed = !work->recovery->survey && is_closed_end(work, file);
+    return closed ? work->recovery->checkpoint.last : UINT64_MAX;
 }
 
 static bool take_segment(struct work *work, size_t i) {
     const struct file *file = &work->files.all[i];
     const struct file *next = successor(work, i);
     struct recovery *recovery = work->recovery;
-    uint64_t up_to = next ? next->header.after : UINT64_MAX;
+    uint64_t up_to = last_in(work, file, next);
     /* Begun since then: what is in it came after all that is looked at. */
     if (recovery->survey && file->begun != SEGMENT_BEGUN && files_is_changed(&work->files, file))
         return true;
@@ -296,6 +329,8 @@ static bool take_segment(struct work *work, size_t i) {
     TAILQ_INSERT_TAIL(&recovery->segments, segment, segments);
     bool good =
         know_without_reading(work, file, next, segment) || read_segment(work, file, segment, up_to);
+    if (is_closed_end(work, file) && segment->bytes > recovery->checkpoint.newest_bytes)
+        segment->bytes = recovery->checkpoint.newest_bytes;
     recovery->bytes += segment->bytes;
     return good;
 }
@@ -346,14 +381,14 @@ static void judge_the_end(struct work *work) {
                      work->doubts[i].span.bytes);
 }
 
-static void drop_empty(struct recovery *recovery) {
+static void sort_out_unused(struct recovery *recovery) {
     struct segment *segment, *next;
     for (segment = TAILQ_FIRST(&recovery->segments); segment; segment = next) {
         next = TAILQ_NEXT(segment, segments);
         if (segment->records)
             continue;
         TAILQ_REMOVE(&recovery->segments, segment, segments);
-        segment_free(segment);
+        TAILQ_INSERT_TAIL(&recovery->unused, segment, segments);
     }
 }
 
@@ -379,7 +414,7 @@ static bool take_all(struct work *work) {
         if (!work->files.all[i].gone && !take_segment(work, i))
             return false;
     judge_the_end(work);
-    drop_empty(work->recovery);
+    sort_out_unused(work->recovery);
     return true;
 }
 
@@ -396,6 +431,7 @@ bool recover(struct recovery *recovery, struct string *why) {
             },
     };
     TAILQ_INIT(&recovery->segments);
+    TAILQ_INIT(&recovery->unused);
     bool good = take_all(&work);
     files_finish(&work.files);
     free(work.doubts);
@@ -403,8 +439,9 @@ bool recover(struct recovery *recovery, struct string *why) {
 }
 
 void recovery_finish(struct recovery *recovery) {
-    while (!TAILQ_EMPTY(&recovery->segments)) {
-        struct segment *segment = TAILQ_FIRST(&recovery->segments);
+    struct segment *segment;
+    TAILQ_CONCAT(&recovery->segments, &recovery->unused, segments);
+    while ((segment = TAILQ_FIRST(&recovery->segments))) {
         TAILQ_REMOVE(&recovery->segments, segment, segments);
         segment_free(segment);
     }

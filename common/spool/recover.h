@@ -19,9 +19,10 @@ struct recovery {
     /* What was found. */
     struct checkpoint checkpoint; /* zeros where there was none */
     bool checkpoint_damaged;      /* or missing; of its two slots, one may still be good */
-    struct segment_list segments;
-    uint64_t last; /* the last record; 0: none */
-    int64_t bytes; /* of all segment files, begun or not */
+    struct segment_list segments; /* that hold records */
+    struct segment_list unused;   /* that do not */
+    uint64_t last;                /* the last record; 0: none */
+    int64_t bytes;                /* of all segment files, begun or not */
     int64_t damaged_records, damaged_bytes;
     uint64_t undrained; /* by the checkpoint */
     int64_t oldest_undrained_ms;
@@ -32,4 +33,4 @@ struct recovery {
 
 /* False with a sentence where a file cannot be read, or belongs to another version or spool. */
 bool recover(struct recovery *, struct string *why);
-void recovery_finish(struct recovery *); /* what is still in `segments`, and the damage */
+void recovery_finish(struct recovery *); /* what is still in the lists, and the damage */

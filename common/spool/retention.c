@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 
-enum { AHEAD = 2 };
+/* One segment is made ready ahead of the one that is written; the other is for what is put before
+ * it is seen that room is short. What others only keep goes one segment earlier: it is older. */
+enum { AHEAD = 2, OTHERS_AHEAD = AHEAD + 1 };
 
 int64_t retention_bytes(const struct spool *spool) {
     int64_t bytes = 0;
@@ -23,17 +25,31 @@ static bool has_to_stay(const struct spool *spool, const struct segment *segment
     return segment->newest_ms > keep_since_ms || segment->newest_ms >= spool->hold_since_ms;
 }
 
-/* Too little room for what is to come: then what is only kept makes room for what will be owed. One
- * segment is made ready ahead of the one that is written; the other is for what is put before this
- * is seen. */
+/* How much is missing for so many segments to come; not above 0: nothing. */
+static int64_t missing(const struct spool *spool, int64_t segments) {
+    const struct spool_options *options = &spool->options;
+    int64_t ahead = segments * options->segment_bytes;
+    int64_t by_size = retention_bytes(spool) + options->others_bytes + ahead - options->max_bytes;
+    int64_t by_disk = options->least_free_bytes + ahead - spool->free_bytes;
+    return by_size > by_disk ? by_size : by_disk;
+}
+
+int64_t retention_shortage(const struct spool *spool) {
+    int64_t bytes = missing(spool, OTHERS_AHEAD);
+    return bytes > 0 ? bytes : 0;
+}
+
+/* Too little room for what is to come: then what is only kept makes room for what will be owed. */
 static bool is_full(const struct spool *spool) {
-    return !spool->adopted &&
-           retention_bytes(spool) + AHEAD * spool->options.segment_bytes > spool->options.max_bytes;
+    return !spool->adopted && missing(spool, AHEAD) > 0;
+}
+
+static bool is_drained(const struct spool *spool, const struct segment *segment) {
+    return segment->last <= spool->drained || !segment->records; /* or all of it lost */
 }
 
 static bool may_go(const struct spool *spool, const struct segment *segment) {
-    bool drained = segment->last <= spool->drained || !segment->records; /* or all of it lost */
-    return !is_current(spool, segment) && drained &&
+    return !is_current(spool, segment) && is_drained(spool, segment) &&
            (!has_to_stay(spool, segment) || is_full(spool));
 }
 
@@ -46,13 +62,31 @@ bool retention_keeps_any(const struct spool *spool) {
     return false;
 }
 
+static void remove_first(struct spool *spool) {
+    struct segment *segment = TAILQ_FIRST(&spool->segments);
+    reader_leave(spool, segment);
+    writer_retire(spool->writer, segment);
+    spool->removed = segment->last;
+    /* Until the disk is asked again; else all would go for what one gives. */
+    if (spool->free_bytes < INT64_MAX - segment->bytes)
+        spool->free_bytes += segment->bytes;
+    TAILQ_REMOVE(&spool->segments, segment, segments);
+    segment_free(segment);
+}
+
 void retention_sweep(struct spool *spool) {
-    struct segment *segment;
-    while ((segment = TAILQ_FIRST(&spool->segments)) && may_go(spool, segment)) {
-        reader_leave(spool, segment);
-        writer_retire(spool->writer, segment);
-        spool->removed = segment->last;
-        TAILQ_REMOVE(&spool->segments, segment, segments);
-        segment_free(segment);
+    const struct segment *segment;
+    while ((segment = TAILQ_FIRST(&spool->segments)) && may_go(spool, segment))
+        remove_first(spool);
+}
+
+int64_t retention_let_go(struct spool *spool, int64_t bytes) {
+    int64_t gone = 0;
+    const struct segment *segment;
+    while (gone < bytes && (segment = TAILQ_FIRST(&spool->segments)) &&
+           is_drained(spool, segment) && segment->newest_ms < spool->hold_since_ms) {
+        gone += segment->bytes;
+        remove_first(spool);
     }
+    return gone;
 }

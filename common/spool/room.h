@@ -23,6 +23,7 @@ struct spool {
     uint64_t drained, removed;
     uint64_t noted_drained, noted_last; /* the checkpoint was told of */
     int64_t hold_since_ms;
+    int64_t free_bytes; /* on the file system, a moment ago; INT64_MAX: not known */
     struct segment_list segments;
     struct reader reader;
 

@@ -62,9 +62,12 @@ static void discard(struct shelf *shelf, struct shelf_file *file) {
 }
 
 static bool make(struct shelf *shelf, struct shelf_file *file, int64_t bytes, struct string *why) {
-    if (shelf->room < bytes) {
+    if (shelf->room - shelf->others_bytes < bytes) {
         string_clear(why);
-        string_addf(why, "%s is as full as it may be", shelf->folder);
+        string_addf(why,
+                    "%s, with what other starts left beside it, is as large as "
+                    "serve.spool.max_size lets it be",
+                    shelf->folder);
         return false;
     }
     if (!shelf_has_free_space(shelf, bytes, why))
@@ -175,6 +178,18 @@ bool shelf_give_up(struct shelf *shelf) {
     discard(shelf, &shelf->current);
     shelf->disk->sync_folder(shelf->disk->arg, shelf->folder);
     return false;
+}
+
+/* As well as it can: what is not given back now is taken until the spool is removed. */
+int64_t shelf_put_away(struct shelf *shelf) {
+    struct shelf_file *current = &shelf->current;
+    const struct disk *disk = shelf->disk;
+    if (shelf->ready.file >= 0)
+        discard(shelf, &shelf->ready);
+    if (current->used < current->bytes &&
+        disk->punch(disk->arg, current->file, current->used, current->bytes) < 0)
+        return current->bytes;
+    return current->used;
 }
 
 /* ---------------------------------------------------------------- when one is not needed any more

@@ -20,7 +20,8 @@ struct shelf {
     const char *folder;
     uint64_t spool;
     int64_t segment_bytes, least_free_bytes;
-    int64_t room; /* bytes that files may still take */
+    int64_t room;         /* bytes that files may still take, */
+    int64_t others_bytes; /* but for these, which are taken elsewhere */
     uint64_t next_number;
     struct shelf_file current, ready;
 };
@@ -37,6 +38,10 @@ bool shelf_turn(struct shelf *, int64_t bytes, struct string *why);
 /* The current one failed: its descriptor is never used again. Removed where nothing in it was
  * synced. Whether it is still there. */
 bool shelf_give_up(struct shelf *);
+
+/* Nothing more will be written: removes the ready one, and gives back what is behind the records in
+ * the current one. How many bytes that one takes then. */
+int64_t shelf_put_away(struct shelf *);
 
 /* One that nobody needs any more becomes the next, where that is missing; else it is removed. */
 bool shelf_retire(struct shelf *, uint64_t number, int64_t bytes, bool again, struct string *why);

@@ -121,18 +121,32 @@ static void on_later(void *arg) {
         spool->options.on_readable(spool->options.arg);
 }
 
-static void on_tick(void *arg) {
-    struct spool *spool = arg;
-    loop_timer_set(spool->tick, TICK_MS);
-    /* Time makes segments old enough. Of an adopted one nothing goes that way: before it was heard
-     * what is to be held, all of it is. */
-    if (!spool->adopted)
-        retention_sweep(spool);
+static void note_progress(struct spool *spool) {
     if (spool->noted_drained == spool->drained && spool->noted_last == spool->last)
         return;
     spool->noted_drained = spool->drained;
     spool->noted_last = spool->last;
     writer_checkpoint(spool->writer, spool->drained);
+}
+
+/* Here and not in the thread, which may wait for a slow sync: this asks the kernel, not the disk.
+ */
+static void look_at_disk(struct spool *spool) {
+    if (spool->adopted)
+        return;
+    int64_t bytes = spool->disk->free_bytes(spool->disk->arg, spool->folder.path);
+    spool->free_bytes = bytes < 0 ? INT64_MAX : bytes;
+}
+
+static void on_tick(void *arg) {
+    struct spool *spool = arg;
+    loop_timer_set(spool->tick, TICK_MS);
+    look_at_disk(spool);
+    /* Time makes segments old enough. Of an adopted one nothing goes that way: before it was heard
+     * what is to be held, all of it is. */
+    if (!spool->adopted)
+        retention_sweep(spool);
+    note_progress(spool);
 }
 
 struct spool *spool_open(struct loop *loop, const struct spool_options *options,
@@ -149,7 +163,7 @@ struct spool *spool_open(struct loop *loop, const struct spool_options *options,
         spool->options.least_free_bytes = LEAST_FREE_BYTES;
     spool->folder = *folder;
     *folder = (struct folder){.lock = -1};
-    spool->hold_since_ms = INT64_MAX;
+    spool->hold_since_ms = spool->free_bytes = INT64_MAX;
     TAILQ_INIT(&spool->segments);
     STAILQ_INIT(&spool->refused);
     return spool;
@@ -168,6 +182,7 @@ void spool_start(struct spool *spool, const struct checkpoint *checkpoint) {
                                       .adopted = spool->adopted,
                                       .segment_bytes = spool->options.segment_bytes,
                                       .max_bytes = spool->options.max_bytes,
+                                      .others_bytes = spool->options.others_bytes,
                                       .least_free_bytes = spool->options.least_free_bytes,
                                       .checkpoint = *checkpoint,
                                       .on_news = on_news,
@@ -218,7 +233,7 @@ void spool_destroy(struct spool *spool) {
     loop_timer_destroy(spool->later);
     loop_timer_destroy(spool->tick);
     /* Its last act is a checkpoint. */
-    writer_checkpoint(spool->writer, spool->drained);
+    note_progress(spool);
     writer_stop(spool->writer);
     end_open_puts(spool);
     writer_destroy(spool->writer);
@@ -289,6 +304,20 @@ void spool_hold(struct spool *spool, int64_t since_ms) {
     spool->hold_since_ms = since_ms;
 }
 
+void spool_share(struct spool *spool, int64_t others_bytes) {
+    spool->options.others_bytes = others_bytes;
+    writer_share(spool->writer, others_bytes);
+}
+
+int64_t spool_shortage(const struct spool *spool) {
+    return retention_shortage(spool);
+}
+
+int64_t spool_let_go(struct spool *spool, int64_t bytes) {
+    assert(spool->adopted);
+    return retention_let_go(spool, bytes);
+}
+
 bool spool_is_done(const struct spool *spool) {
     return spool->adopted && !retention_keeps_any(spool);
 }
@@ -298,7 +327,7 @@ void spool_remove(struct spool **taken) {
     *taken = NULL;
     assert(spool_is_done(spool));
     retention_sweep(spool);
-    writer_checkpoint(spool->writer, spool->drained);
+    note_progress(spool);
     writer_stop(spool->writer);
     if (!folder_remove(&spool->folder, spool->disk, spool->directory))
         log_warning("spool cannot be removed, the next start tries again spool=%s error=%s",

@@ -22,7 +22,8 @@ struct disk;
 
 struct spool_options {
     const char *directory;    /* holds one sub-folder a spool */
-    int64_t max_bytes;        /* of all segments of this spool */
+    int64_t max_bytes;        /* of all segments of this spool, and of others_bytes */
+    int64_t others_bytes;     /* that other spools take of max_bytes; spool_share tells of more */
     int64_t keep_ms;          /* segments younger than this stay, drained or not */
     int64_t least_free_bytes; /* left on the file system; 0: 64 MiB */
     int64_t segment_bytes;    /* 0: 16 MiB; a longer record gets a segment of its own size */
@@ -40,9 +41,9 @@ struct spool_options {
 struct spool *spool_create(struct loop *, const struct spool_options *, struct string *why);
 
 /* Locks and opens those that nobody holds, for reading only; those in which nothing is, it removes.
- * How many; they are in *adopted (free the array, destroy each). -1 with a sentence where one
- * cannot be read: a read error is not an empty spool; or where one has a version that this program
- * does not know. */
+ * How many; they are in *adopted, the oldest first (free the array, destroy each). -1 with a
+ * sentence where one cannot be read: a read error is not an empty spool; or where one has a version
+ * that this program does not know. */
 int spool_adopt(struct loop *, const struct spool_options *, struct spool ***adopted,
                 struct string *why);
 /* Stops the thread after what it was handed; callbacks of puts still open come
@@ -78,6 +79,14 @@ uint64_t spool_removed(const struct spool *);
 void spool_drained(struct spool *, uint64_t up_to);
 /* Segments with records received since then stay, within max_bytes. */
 void spool_hold(struct spool *, int64_t since_ms);
+/* Other spools take so much of max_bytes. */
+void spool_share(struct spool *, int64_t others_bytes);
+/* Of a written one: how many bytes have to go from those others, so that it soon has room for what
+ * is to come, by max_bytes and on the disk. 0: none. */
+int64_t spool_shortage(const struct spool *);
+/* Of an adopted one, once spool_drained and spool_hold were told what the ledger says: about so
+ * many bytes go, the oldest first, of what is only kept. How many went. */
+int64_t spool_let_go(struct spool *, int64_t bytes);
 /* An adopted one, drained, with nothing that has to be kept: remove it. */
 bool spool_is_done(const struct spool *);
 void spool_remove(struct spool **);

@@ -34,22 +34,28 @@ struct writer {
     struct writer_options options;
     struct wake *wake;
     pthread_t thread;
-    bool running;
+    bool begun; /* and not joined since */
+    bool stopped;
 
     pthread_mutex_t mutex;
     pthread_cond_t work;
     /* Under the mutex. */
+    bool at_work; /* the thread, and not about to end */
     struct put_queue puts;
     struct retired_queue retired;
     uint64_t drained;
+    int64_t others_bytes;
     bool checkpoint_wanted, stopping;
     struct news_queue news;
 
     /* The thread's own. */
     struct shelf shelf;
     struct checkpoint checkpoint;
-    uint64_t last; /* synced */
+    uint64_t last;     /* synced */
+    int64_t newest_ms; /* received, of what is synced */
     bool broken;
+    bool in_doubt;        /* a segment was given up: more than is known of may stand in it */
+    int64_t closed_bytes; /* that the newest segment takes; 0: it is still to be written */
     bool wrote; /* its last task was a batch: now it is a chore's turn, so that none starves */
     int64_t batch_at_ms, mend_at_ms, prepare_at_ms, tidy_at_ms, space_at_ms; /* not before */
 };
@@ -106,15 +112,27 @@ void news_free(struct news *news) {
 
 /* ---------------------------------------------------------------- what it is handed */
 
+static void start_thread(struct writer *);
+
 static void hand_over(struct writer *writer) {
+    bool at_work = writer->at_work;
     pthread_cond_signal(&writer->work);
     pthread_mutex_unlock(&writer->mutex);
+    if (!at_work && !writer->stopped)
+        start_thread(writer);
 }
 
 void writer_put(struct writer *writer, struct put *put) {
     pthread_mutex_lock(&writer->mutex);
     STAILQ_INSERT_TAIL(&writer->puts, put, puts);
     hand_over(writer);
+}
+
+/* No work: it is seen with the next, or when the disk is asked again. */
+void writer_share(struct writer *writer, int64_t others_bytes) {
+    pthread_mutex_lock(&writer->mutex);
+    writer->others_bytes = others_bytes;
+    pthread_mutex_unlock(&writer->mutex);
 }
 
 void writer_checkpoint(struct writer *writer, uint64_t drained) {
@@ -161,6 +179,10 @@ static bool write_checkpoint(struct writer *writer) {
         next.last = writer->last;
     if (writer->shelf.current.used)
         next.newest = writer->shelf.current.number;
+    if (writer->closed_bytes) {
+        next.newest_bytes = writer->closed_bytes;
+        next.newest_ms = writer->newest_ms;
+    }
     if (memcmp(&next, &writer->checkpoint, sizeof next) == 0)
         return true;
     const struct writer_options *options = &writer->options;
@@ -253,6 +275,7 @@ static void break_off(struct writer *writer, const struct string *why) {
 }
 
 static void give_up(struct writer *writer, const struct string *why) {
+    writer->in_doubt = true;
     struct news *news = news_of(NEWS_GIVEN_UP, why);
     news->segment.number = writer->shelf.current.number;
     shelf_give_up(&writer->shelf);
@@ -273,6 +296,8 @@ static bool write_batch(struct writer *writer, struct put_queue *puts, struct st
     news->used = writer->shelf.current.used;
     news->sync_us = batch.sync_us;
     writer->last = batch.last;
+    if (batch.newest_ms > writer->newest_ms)
+        writer->newest_ms = batch.newest_ms;
     STAILQ_CONCAT(&news->puts, puts);
     tell(writer, news);
     return true;
@@ -432,8 +457,9 @@ static enum task next_task(const struct writer *writer, int64_t now_ms, int64_t 
         return chore;
     if (batch)
         return TASK_WRITE;
+    bool idle = writer->options.adopted && *until_ms == INT64_MAX;
     /* What cannot be removed now is found by the next start. */
-    return writer->stopping && !is_put ? TASK_END : TASK_WAIT;
+    return (writer->stopping || idle) && !is_put ? TASK_END : TASK_WAIT;
 }
 
 static void wait_for_work(struct writer *writer, int64_t until_ms) {
@@ -452,6 +478,9 @@ static enum task wait_for_task(struct writer *writer) {
     pthread_mutex_lock(&writer->mutex);
     while ((task = next_task(writer, clock_steady_ms(), &until_ms)) == TASK_WAIT)
         wait_for_work(writer, until_ms);
+    writer->shelf.others_bytes = writer->others_bytes;
+    if (task == TASK_END)
+        writer->at_work = false;
     pthread_mutex_unlock(&writer->mutex);
     return task;
 }
@@ -465,11 +494,19 @@ static void do_task(struct writer *writer, enum task task) {
     writer->wrote = task == TASK_WRITE;
 }
 
+/* It is never written again: the next start need not read what was drained. */
+static void close_spool(struct writer *writer) {
+    if (writer->options.adopted || writer->in_doubt || !writer->shelf.current.used)
+        return;
+    writer->closed_bytes = shelf_put_away(&writer->shelf);
+}
+
 static void *run(void *arg) {
     struct writer *writer = arg;
     enum task task;
     while ((task = wait_for_task(writer)) != TASK_END)
         do_task(writer, task);
+    close_spool(writer);
     write_checkpoint(writer);
     return NULL;
 }
@@ -485,15 +522,22 @@ static void prepare_to_wait(struct writer *writer) {
     pthread_mutex_init(&writer->mutex, NULL);
 }
 
+static void join_thread(struct writer *writer) {
+    if (writer->begun)
+        pthread_join(writer->thread, NULL);
+    writer->begun = false;
+}
+
 /* Signals are the loop's. */
 static void start_thread(struct writer *writer) {
     sigset_t all, before;
+    join_thread(writer); /* it has ended, or is about to */
+    writer->begun = writer->at_work = true;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&writer->thread, NULL, run, writer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     assert(error == 0);
-    writer->running = true;
 }
 
 struct writer *writer_start(struct loop *loop, const struct writer_options *options) {
@@ -502,6 +546,7 @@ struct writer *writer_start(struct loop *loop, const struct writer_options *opti
     writer->checkpoint = options->checkpoint;
     writer->drained = options->checkpoint.drained;
     writer->last = options->checkpoint.last;
+    writer->others_bytes = options->others_bytes;
     STAILQ_INIT(&writer->puts);
     STAILQ_INIT(&writer->retired);
     STAILQ_INIT(&writer->news);
@@ -512,23 +557,23 @@ struct writer *writer_start(struct loop *loop, const struct writer_options *opti
         .segment_bytes = options->segment_bytes,
         .least_free_bytes = options->least_free_bytes,
         .room = options->max_bytes,
+        .others_bytes = options->others_bytes,
         .next_number = 1,
     };
     shelf_init(&writer->shelf);
     writer->wake = wake_create(loop, options->on_news, options->arg);
     prepare_to_wait(writer);
-    start_thread(writer);
+    if (!options->adopted)
+        start_thread(writer);
     return writer;
 }
 
 void writer_stop(struct writer *writer) {
-    if (!writer->running)
-        return;
+    writer->stopped = true;
     pthread_mutex_lock(&writer->mutex);
     writer->stopping = true;
     hand_over(writer);
-    pthread_join(writer->thread, NULL);
-    writer->running = false;
+    join_thread(writer);
 }
 
 void writer_destroy(struct writer *writer) {

@@ -5,7 +5,10 @@
  * A write or sync that failed is never tried again on the same descriptor: the
  * segment is given up, and the batch written once more, whole, into another. If
  * that fails too nobody knows what is on the disk; then it refuses everything
- * until, asked every 500 ms, the disk takes a new segment again. */
+ * until, asked every 500 ms, the disk takes a new segment again.
+ *
+ * Of an adopted spool, which is not written, the thread lives only while there
+ * is something to do: there may be many of them, with nothing to do for an hour. */
 #pragma once
 #include "net/loop.h"
 #include "spool/checkpoint.h"
@@ -50,7 +53,7 @@ struct writer_options {
     const char *folder; /* borrowed, as long as the writer */
     uint64_t spool;
     bool adopted; /* nothing is put: only checkpoints are written and segments removed */
-    int64_t segment_bytes, max_bytes, least_free_bytes;
+    int64_t segment_bytes, max_bytes, others_bytes, least_free_bytes;
     struct checkpoint checkpoint; /* as it stands on disk */
     loop_fn *on_news;
     void *arg;
@@ -62,6 +65,7 @@ void writer_stop(struct writer *);
 void writer_destroy(struct writer *); /* stopped, and its news taken */
 
 void writer_put(struct writer *, struct put *); /* takes it, until it comes back as news */
+void writer_share(struct writer *, int64_t others_bytes); /* that others take of max_bytes */
 void writer_checkpoint(struct writer *, uint64_t drained);
 /* Nobody reads this segment any more. First a checkpoint says that it may be gone. */
 void writer_retire(struct writer *, const struct segment *);

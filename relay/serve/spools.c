@@ -13,7 +13,8 @@ enum {
 
 struct spools {
     struct spools_needs needs;
-    struct drain **drains; /* the one of the written spool first, once there is one */
+    struct drain **drains; /* of the oldest spool first; of the written one, once there is one, last
+                            */
     size_t count;
     struct spool *writing; /* NULL: it could not be made yet */
     bool complained;
@@ -112,10 +113,22 @@ static bool adopt(struct spools *spools, struct string *why) {
     return count >= 0;
 }
 
+static int64_t bytes_of_others(const struct spools *spools) {
+    int64_t bytes = 0;
+    for (size_t i = 0; i < spools->count; i++) {
+        struct spool_figures figures;
+        spool_figures(drain_spool(spools->drains[i]), &figures);
+        if (drain_spool(spools->drains[i]) != spools->writing)
+            bytes += figures.bytes;
+    }
+    return bytes;
+}
+
 /* A folder that cannot be written is no reason to turn deliveries away: it is said, and tried
  * again. */
 static void make_writing(struct spools *spools) {
     struct spool_options options = options_of(spools);
+    options.others_bytes = bytes_of_others(spools);
     struct string why = {0};
     spools->writing = spool_create(spools->needs.loop, &options, &why);
     if (spools->writing) {
@@ -145,6 +158,11 @@ static void add_figures(const struct spool *spool, struct spool_figures *sum) {
         sum->oldest_undrained_ms = figures.oldest_undrained_ms;
 }
 
+/* Left by an earlier start, and the ledger was asked and has all of it. */
+static bool is_settled(const struct spools *spools, const struct drain *drain) {
+    return drain_spool(drain) != spools->writing && drain_is_empty(drain);
+}
+
 static void end_drain(struct spools *spools, struct drain *drain) {
     struct spool *spool = drain_spool(drain);
     log_info("spool is done with spool=%s", spool_id(spool));
@@ -155,20 +173,35 @@ static void end_drain(struct spools *spools, struct drain *drain) {
     spool_remove(&spool);
 }
 
+/* One at a time: each costs some syncs, and the loop waits for them. */
 static void remove_done(struct spools *spools) {
-    size_t kept = 0;
     for (size_t i = 0; i < spools->count; i++) {
-        struct spool *spool = drain_spool(spools->drains[i]);
-        if (spool != spools->writing && drain_is_empty(spools->drains[i]) && spool_is_done(spool))
-            end_drain(spools, spools->drains[i]);
-        else
-            spools->drains[kept++] = spools->drains[i];
+        struct drain *drain = spools->drains[i];
+        if (!is_settled(spools, drain) || !spool_is_done(drain_spool(drain)))
+            continue;
+        end_drain(spools, drain);
+        spools->count--;
+        for (; i < spools->count; i++)
+            spools->drains[i] = spools->drains[i + 1];
+        return;
     }
-    spools->count = kept;
+}
+
+/* max_size is for all of them together. What earlier starts left and is only kept goes before
+ * anything is refused, the oldest first; what the ledger does not have or a service is owed stays.
+ */
+static void make_room(struct spools *spools) {
+    int64_t bytes = spool_shortage(spools->writing);
+    for (size_t i = 0; i < spools->count && bytes > 0; i++)
+        if (is_settled(spools, spools->drains[i]))
+            bytes -= spool_let_go(drain_spool(spools->drains[i]), bytes);
+    spool_share(spools->writing, bytes_of_others(spools));
 }
 
 static void on_tend(void *arg) {
     struct spools *spools = arg;
+    if (spools->writing)
+        make_room(spools);
     remove_done(spools);
     if (!spools->writing && is_written(spools))
         make_writing(spools);

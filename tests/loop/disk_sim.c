@@ -31,7 +31,7 @@ struct disk_sim {
     struct {
         int error, times, skip;
     } faults[DISK_SIM_CALLS];
-    int64_t room;
+    int64_t room, bytes_read;
     bool syncs_held;
     unsigned syncs_waiting;
 };
@@ -45,6 +45,7 @@ const char *disk_sim_call_name(enum disk_sim_call call) {
         [DISK_SIM_SYNC_DATA] = "sync_data",
         [DISK_SIM_SYNC_FOLDER] = "sync_folder",
         [DISK_SIM_ALLOCATE] = "allocate",
+        [DISK_SIM_PUNCH] = "punch",
         [DISK_SIM_RENAME] = "rename",
         [DISK_SIM_REMOVE] = "remove",
         [DISK_SIM_LIST] = "list",
@@ -285,6 +286,7 @@ static ssize_t on_read(void *arg, int file, void *data, size_t size, int64_t at)
         size = left;
     if (size)
         memcpy(data, node->seen.data + at, size);
+    sim->bytes_read += (int64_t)size;
     unlocked(sim, 0);
     return (ssize_t)size;
 }
@@ -323,6 +325,18 @@ static int on_allocate(void *arg, int file, int64_t bytes) {
     return unlocked(sim, error);
 }
 
+static int on_punch(void *arg, int file, int64_t from, int64_t up_to) {
+    struct disk_sim *sim = locked(arg);
+    struct node *node = node_of(sim, file);
+    if (!node || !may_write(sim, file))
+        return unlocked(sim, EBADF);
+    assert(from < up_to && (size_t)up_to <= node->seen.size);
+    int error = fault_of_change(sim, DISK_SIM_PUNCH);
+    if (!error)
+        platter_punch(node, (size_t)from, (size_t)up_to);
+    return unlocked(sim, error);
+}
+
 static int on_lock(void *arg, int file) {
     struct disk_sim *sim = locked(arg);
     struct node *node = node_of(sim, file);
@@ -348,6 +362,7 @@ struct disk_sim *disk_sim_create(void) {
         .sync_data = on_sync_data,
         .sync_folder = on_sync_folder,
         .allocate = on_allocate,
+        .punch = on_punch,
         .rename = on_rename,
         .remove = on_remove,
         .free_bytes = on_free_bytes,
@@ -452,6 +467,13 @@ void disk_sim_room(struct disk_sim *sim, int64_t bytes) {
 int64_t disk_sim_used(struct disk_sim *sim) {
     locked(sim);
     int64_t bytes = platter_used(&sim->platter);
+    unlocked(sim, 0);
+    return bytes;
+}
+
+int64_t disk_sim_bytes_read(struct disk_sim *sim) {
+    locked(sim);
+    int64_t bytes = sim->bytes_read;
     unlocked(sim, 0);
     return bytes;
 }

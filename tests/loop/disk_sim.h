@@ -7,7 +7,7 @@
  * sync of that file says yes to what never reached the disk.
  *
  * Thread-safe. Times are told in changing calls: every make_folder, creating
- * open, write, sync, allocate, rename and remove is one. */
+ * open, write, sync, allocate, punch, rename and remove is one. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +26,7 @@ enum disk_sim_call {
     DISK_SIM_SYNC_DATA,
     DISK_SIM_SYNC_FOLDER,
     DISK_SIM_ALLOCATE,
+    DISK_SIM_PUNCH,
     DISK_SIM_RENAME,
     DISK_SIM_REMOVE,
     DISK_SIM_LIST,
@@ -65,6 +66,7 @@ void disk_sim_fail_at(struct disk_sim *, uint64_t nth, int error); /* one changi
 /* Room for so many bytes in files, those that are there included. -1: for all. */
 void disk_sim_room(struct disk_sim *, int64_t bytes);
 int64_t disk_sim_used(struct disk_sim *);
+int64_t disk_sim_bytes_read(struct disk_sim *); /* so far */
 /* As Linux mounts a disk anew that has failed: what is on it can be read, nothing changed. */
 void disk_sim_read_only(struct disk_sim *, bool);
 /* While held, a sync of data does not come back. */

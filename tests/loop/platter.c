@@ -122,6 +122,14 @@ void platter_write(struct node *node, size_t at, const char *data, size_t size) 
     image_write(&node->seen, at, data, size);
 }
 
+/* Once in a file's life, which is not written again. */
+void platter_punch(struct node *node, size_t from, size_t up_to) {
+    char *zeros = memory_new(up_to - from);
+    platter_write(node, from, zeros, up_to - from);
+    free(zeros);
+    node->hole = up_to - from;
+}
+
 void platter_sync(struct node *node) {
     struct dirty *dirty;
     STAILQ_FOREACH(dirty, &node->dirty, next) {
@@ -159,7 +167,7 @@ int64_t platter_used(const struct platter *platter) {
     int64_t bytes = 0;
     struct name *name;
     TAILQ_FOREACH (name, &platter->seen, next)
-        bytes += (int64_t)name->node->seen.size;
+        bytes += (int64_t)(name->node->seen.size - name->node->hole);
     return bytes;
 }
 
@@ -295,6 +303,7 @@ void platter_copy(struct platter *platter, const struct platter *from) {
     TAILQ_FOREACH (name, &from->seen, next) {
         struct node *node = platter_node(platter, name->node->folder);
         image_set(&node->seen, image_text(&name->node->seen));
+        node->hole = name->node->hole;
         add_safe(platter, name->path, node);
     }
     platter_keep(platter);

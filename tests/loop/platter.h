@@ -29,7 +29,8 @@ struct node {
     bool folder;
     struct image seen, safe;
     struct dirties dirty;
-    int locker; /* the descriptor that has the lock; 0: none */
+    size_t hole; /* bytes that were punched out; the power does not bring them back */
+    int locker;  /* the descriptor that has the lock; 0: none */
 };
 
 struct name {
@@ -71,6 +72,7 @@ void platter_move(struct platter *, const char *from, const char *to, struct nod
 void platter_sync_folder(struct platter *, const char *path);
 
 void platter_write(struct node *, size_t at, const char *data, size_t size);
+void platter_punch(struct node *, size_t from, size_t up_to);
 void platter_sync(struct node *);
 void platter_forget(struct node *); /* its writes since the last sync will not be safe */
 void platter_put(struct platter *, const char *path, struct text content); /* safe at once */

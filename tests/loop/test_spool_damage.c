@@ -126,11 +126,14 @@ static int set_up(void **state) {
     return 0;
 }
 
-/* The checkpoint says that the ledger has all of it, and then the ledger has forgotten. */
+/* Closed, and the checkpoint says that the ledger has all of it; and then the ledger has forgotten.
+ */
 static int set_up_drained(void **state) {
     struct scene *scene = scene_create();
     spool_drained(scene->house.spool, spool_last(scene->house.spool));
     spool_house_end(&scene->house);
+    forget_paths(scene); /* what was made ready is gone, behind all the others */
+    scene->path_count = disk_sim_files(scene->house.sim, &scene->paths);
     scene->whole = disk_sim_copy(scene->house.sim);
     *state = scene;
     return 0;

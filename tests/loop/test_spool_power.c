@@ -126,14 +126,19 @@ static void find_all(struct spool_house *house, bool *found) {
     string_finish(&why);
 }
 
-/* Whether the power went before the script was through. */
-static bool find_all_synced(struct spool_house *house, uint64_t nth, enum disk_sim_loss loss) {
+static void find_each(struct spool_house *house) {
     bool found[SPOOL_HOUSE_PUTS] = {false};
-    bool cut = run_with_cut_at(house, nth, loss);
     find_all(house, found);
     for (size_t i = 0; i < house->sent_count; i++)
         if (house->sent[i].outcome == SPOOL_SYNCED)
             assert_true(found[i]);
+}
+
+/* Whether the power went before the script was through. */
+static bool find_all_synced(struct spool_house *house, uint64_t nth, enum disk_sim_loss loss) {
+    bool cut = run_with_cut_at(house, nth, loss);
+    find_each(house); /* which closes it */
+    find_each(house);
     return cut;
 }
 
@@ -146,6 +151,40 @@ static void test_what_is_kept_can_be_read_again_from_the_start(void **state) {
         while (find_all_synced(house, nth, losses[i]))
             assert_true(nth++ < BOUNDARIES_MOST);
     }
+}
+
+static void adopt_and_let_go(struct spool_house *house) {
+    struct spool **adopted = NULL;
+    struct string why = {0};
+    int count = spool_adopt(house->loop, &house->options, &adopted, &why);
+    for (int i = 0; i < count; i++)
+        spool_destroy(adopted[i]);
+    free(adopted);
+    string_finish(&why);
+}
+
+static void cut_while_closing(struct spool_house *house, enum disk_sim_loss loss) {
+    for (uint64_t second = 1;; second++) {
+        assert_true(second < BOUNDARIES_MOST);
+        /* Early enough for the script to leave one that was not closed. */
+        assert_true(run_with_cut_at(house, 2 * BOUNDARIES_LEAST + second % 7, loss));
+        disk_sim_cut_at(house->sim, second);
+        adopt_and_let_go(house);
+        bool cut = disk_sim_is_cut(house->sim);
+        disk_sim_reboot(house->sim, loss, second);
+        find_each(house);
+        find_each(house);
+        if (!cut)
+            return;
+    }
+}
+
+static void test_what_is_kept_survives_lost_power_while_it_is_closed(void **state) {
+    struct spool_house *house = *state;
+    house->options.keep_ms = FOREVER_MS;
+    cut_while_closing(house, DISK_SIM_DROPPED);
+    cut_while_closing(house, DISK_SIM_TORN);
+    cut_while_closing(house, DISK_SIM_KILLED);
 }
 
 /* ---------------------------------------------------------------- what is not kept goes */
@@ -174,6 +213,7 @@ int main(void) {
         PROMISE(test_no_synced_record_is_lost_when_only_the_process_is_gone),
         PROMISE(test_the_power_may_go_again_at_each_step_of_the_recovery),
         PROMISE(test_what_is_kept_can_be_read_again_from_the_start),
+        PROMISE(test_what_is_kept_survives_lost_power_while_it_is_closed),
         PROMISE(test_a_drained_spool_is_removed_for_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,3 +42,21 @@ class SpoolDisk(Story):
         self.house.configure()
         told = run([*READ_ONLY, folder, RELAY, "serve", "--config", self.house.config_file], expect=78)
         self.assertIn(f"serve.spool.directory: cannot write into the folder {folder}", told.err)
+
+    def test_all_starts_together_keep_to_max_size(self):
+        most = 64 << 20
+        self.house.serve_settings = {"spool": {"directory": str(self.house.spool_folder), "max_size": "64MiB"}}
+        self.house.redis.start()
+        body = b'{"event":"ping","event_id":"evt_%d","data":{"filler":"' + b"x" * (6 << 20) + b'"}}'
+        for n in range(6):
+            serve = self.house.start_serve()
+            self.assertEqual(self.house.post(body % (2 * n)).status, 200)
+            self.assertEqual(self.house.post(body % (2 * n + 1)).status, 200)
+            self.assertLessEqual(sum(file.stat().st_blocks * 512 for file in self.house.spool_folder.rglob("*")),
+                                 most + (1 << 20))
+            self.house.drain()
+            serve.kill()
+        self.house.start_serve()
+        self.house.drain()
+        self.assertEqual(self.house.serve.value("spool_damaged_records_total"), 0)
+        self.assertCountEqual(self.house.ledger.event_ids(), [f"evt_{n}" for n in range(12)])
