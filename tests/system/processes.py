@@ -63,6 +63,14 @@ def free_port():
         return server.getsockname()[1]
 
 
+def most_memory_mib(pid):
+    """The most that a process has had in memory so far."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise ValueError(pid)
+
+
 def environment():
     """Ours, without what would change the programs' ways."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("KULA_")}
