@@ -20,8 +20,6 @@ struct page_op {
     struct op op;
     browse_page_fn *fn;
     void *arg;
-    size_t asked;
-    bool newest_first;
 };
 
 static struct page_op *page_start(struct ledger *ledger, browse_page_fn *fn, void *arg) {
@@ -32,18 +30,16 @@ static struct page_op *page_start(struct ledger *ledger, browse_page_fn *fn, voi
 }
 
 static void page_end(struct page_op *page, enum ledger_outcome outcome,
-                     const struct redis_value *entries) {
+                     const struct redis_value *entries, bool more) {
     struct browse_page result = {.outcome = outcome};
     struct ledger_event *events = NULL;
     if (outcome == LEDGER_DONE && entries->kind == REDIS_ARRAY) {
         events = memory_new(entries->count * sizeof *events);
-        for (size_t i = 0; i < entries->count; i++) {
-            size_t from = page->newest_first ? entries->count - 1 - i : i;
-            events[i] = entry_event(redis_item(entries, from));
-        }
+        for (size_t i = 0; i < entries->count; i++)
+            events[i] = entry_event(redis_item(entries, i));
         result.events = events;
         result.count = entries->count;
-        result.more = page->asked && entries->count == page->asked;
+        result.more = more;
     }
     page->fn(page->arg, &result);
     free(events);
@@ -51,54 +47,50 @@ static void page_end(struct page_op *page, enum ledger_outcome outcome,
 }
 
 static void on_page(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
-    page_end(arg, ledger_outcome_of(outcome), reply);
+    page_end(arg, ledger_outcome_of(outcome), redis_item(reply, 1),
+             redis_integer(redis_item(reply, 0)) != 0);
 }
 
-void browse_newest(struct ledger *ledger, size_t count, browse_page_fn *fn, void *arg) {
-    struct page_op *page = page_start(ledger, fn, arg);
-    page->newest_first = true;
-    struct command command = {0};
-    command_text_of(&command, "XREVRANGE");
+static void ask_page(struct ledger *ledger, struct text from, const char *direction, size_t most,
+                     struct page_op *page) {
+    struct command command = {.script = &script_page};
     command_key(&command, ledger, "events");
-    command_text_of(&command, "+");
-    command_text_of(&command, "-");
-    command_text_of(&command, "COUNT");
-    command_number(&command, (int64_t)count);
+    command_text(&command, from);
+    command_number(&command, (int64_t)most);
+    command_text_of(&command, direction);
     command_send(&command, ledger->redis, DEADLINE_MS, true, on_page, page);
 }
 
-void browse_after(struct ledger *ledger, struct text after, size_t count, browse_page_fn *fn,
+void browse_after(struct ledger *ledger, struct text after, size_t most, browse_page_fn *fn,
                   void *arg) {
-    struct page_op *page = page_start(ledger, fn, arg);
-    page->asked = count;
-    struct command command = {0};
-    command_text_of(&command, "XRANGE");
-    command_key(&command, ledger, "events");
-    command_after(&command, after, count);
-    command_send(&command, ledger->redis, DEADLINE_MS, true, on_page, page);
+    ask_page(ledger, after, "after", most, page_start(ledger, fn, arg));
+}
+
+void browse_before(struct ledger *ledger, struct text before, size_t most, browse_page_fn *fn,
+                   void *arg) {
+    ask_page(ledger, before, "before", most, page_start(ledger, fn, arg));
 }
 
 /* {{stream, entries}}, or nil when nothing came in time. */
 static void on_wait(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     const struct redis_value *entries =
         outcome == REDIS_REPLIED ? redis_item(redis_item(reply, 0), 1) : reply;
-    page_end(arg, ledger_outcome_of(outcome), entries);
+    page_end(arg, ledger_outcome_of(outcome), entries, true);
 }
 
-void browse_wait(struct ledger *ledger, struct text after, size_t count, int64_t wait_ms,
-                 browse_page_fn *fn, void *arg) {
-    struct page_op *page = page_start(ledger, fn, arg);
-    page->asked = count;
+void browse_wait(struct ledger *ledger, struct text after, int64_t wait_ms, browse_page_fn *fn,
+                 void *arg) {
     struct command command = {.block_ms = wait_ms};
     command_text_of(&command, "XREAD");
     command_text_of(&command, "COUNT");
-    command_number(&command, (int64_t)count);
+    command_number(&command, 1);
     command_text_of(&command, "BLOCK");
     command_number(&command, wait_ms);
     command_text_of(&command, "STREAMS");
     command_key(&command, ledger, "events");
     command_text(&command, after);
-    command_send(&command, ledger->redis, wait_ms + DEADLINE_MS, false, on_wait, page);
+    command_send(&command, ledger->redis, wait_ms + DEADLINE_MS, false, on_wait,
+                 page_start(ledger, fn, arg));
 }
 
 /* Searches: ids of a page at a time, then the entries of those ids in one go */
@@ -191,7 +183,7 @@ static struct search *search_start(struct ledger *ledger, const char *stream, co
 static void on_events_found(struct search *search, enum ledger_outcome outcome,
                             const struct redis_value *entries) {
     struct page_op *page = page_start(search->op.ledger, search->fn.page, search->arg);
-    page_end(page, outcome, entries);
+    page_end(page, outcome, entries, false);
 }
 
 void browse_find(struct ledger *ledger, struct text event_id, browse_page_fn *fn, void *arg) {

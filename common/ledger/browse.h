@@ -6,18 +6,18 @@ struct browse_page { /* borrowed until the callback returns */
     enum ledger_outcome outcome;
     const struct ledger_event *events;
     size_t count;
-    bool more; /* there may be another page behind the last one */
+    bool more; /* there may be another page behind this one */
 };
 typedef void browse_page_fn(void *arg, const struct browse_page *);
 
-/* The newest `count`, oldest first. */
-void browse_newest(struct ledger *, size_t count, browse_page_fn *, void *arg);
-/* Up to `count` after a stream id ("0" is before the first). */
-void browse_after(struct ledger *, struct text after, size_t count, browse_page_fn *, void *arg);
-/* The same, but waits up to wait_ms until there is one. This connection does
- * nothing else meanwhile. */
-void browse_wait(struct ledger *, struct text after, size_t count, int64_t wait_ms,
-                 browse_page_fn *, void *arg);
+/* Up to `most` after a stream id ("0" is before the first), and about a mebibyte. */
+void browse_after(struct ledger *, struct text after, size_t most, browse_page_fn *, void *arg);
+/* The same backward, newest first, from before a stream id. */
+#define BROWSE_END "18446744073709551615-18446744073709551615" /* behind any other */
+void browse_before(struct ledger *, struct text before, size_t most, browse_page_fn *, void *arg);
+/* The one after a stream id; waits up to wait_ms until it is there. This connection
+ * does nothing else meanwhile. */
+void browse_wait(struct ledger *, struct text after, int64_t wait_ms, browse_page_fn *, void *arg);
 /* Every entry that carries this event id: the first and its revived ones. */
 void browse_find(struct ledger *, struct text event_id, browse_page_fn *, void *arg);
 

@@ -70,15 +70,6 @@ void command_number(struct command *command, int64_t number) {
     add_made(command, at);
 }
 
-void command_after(struct command *command, struct text stream_id, size_t count) {
-    size_t at = command->made.size;
-    string_addf(&command->made, "(%.*s", TEXT_ARG(stream_id));
-    add_made(command, at);
-    command_text_of(command, "+");
-    command_text_of(command, "COUNT");
-    command_number(command, (int64_t)count);
-}
-
 void command_pattern(struct command *command, struct text pattern) {
     size_t at = command->made.size;
     pattern_to_lua(pattern, &command->made);

@@ -32,8 +32,6 @@ void command_whole_key(struct command *, struct text key); /* as Redis handed it
 void command_text(struct command *, struct text);
 void command_text_of(struct command *, const char *nul_terminated);
 void command_number(struct command *, int64_t);
-/* The rest of an XRANGE: up to `count` entries after a stream id. */
-void command_after(struct command *, struct text stream_id, size_t count);
 void command_pattern(struct command *, struct text pattern); /* as the scripts read it */
 void command_send(struct command *, struct redis *, int64_t deadline_ms, bool repeatable,
                   redis_done_fn *, void *arg);

@@ -13,7 +13,6 @@ struct page_op {
     struct op op;
     dead_page_fn *fn;
     void *arg;
-    size_t asked;
 };
 
 static struct dead_letter read_letter(const struct redis_value *entry) {
@@ -36,28 +35,29 @@ static void on_page(void *arg, enum redis_outcome outcome, const struct redis_va
     struct dead_page result = {.outcome = ledger_outcome_of(outcome)};
     struct dead_letter *items = NULL;
     if (outcome == REDIS_REPLIED) {
-        items = memory_new(reply->count * sizeof *items);
-        for (size_t i = 0; i < reply->count; i++)
-            items[i] = read_letter(redis_item(reply, i));
+        const struct redis_value *entries = redis_item(reply, 1);
+        items = memory_new(entries->count * sizeof *items);
+        for (size_t i = 0; i < entries->count; i++)
+            items[i] = read_letter(redis_item(entries, i));
         result.items = items;
-        result.count = reply->count;
-        result.more = reply->count == page->asked;
+        result.count = entries->count;
+        result.more = redis_integer(redis_item(reply, 0)) != 0;
     }
     page->fn(page->arg, &result);
     free(items);
     op_end(&page->op);
 }
 
-void dead_after(struct ledger *ledger, const char *service, struct text after, size_t count,
+void dead_after(struct ledger *ledger, const char *service, struct text after, size_t most,
                 dead_page_fn *fn, void *arg) {
     struct page_op *page = op_start(ledger, sizeof *page);
     page->fn = fn;
     page->arg = arg;
-    page->asked = count;
-    struct command command = {0};
-    command_text_of(&command, "XRANGE");
+    struct command command = {.script = &script_page};
     command_key_of(&command, ledger, "dead", text_of(service));
-    command_after(&command, after, count);
+    command_text(&command, after);
+    command_number(&command, (int64_t)most);
+    command_text_of(&command, "after");
     command_send(&command, ledger->redis, DEADLINE_MS, true, on_page, page);
 }
 

@@ -16,7 +16,8 @@ struct dead_page { /* borrowed until the callback returns */
     bool more;
 };
 typedef void dead_page_fn(void *arg, const struct dead_page *);
-void dead_after(struct ledger *, const char *service, struct text after, size_t count,
+/* Up to `most` after a dead id ("0" is before the first), and about a mebibyte. */
+void dead_after(struct ledger *, const char *service, struct text after, size_t most,
                 dead_page_fn *, void *arg);
 
 /* `found` false: there is no such dead letter (any more). */

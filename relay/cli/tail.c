@@ -23,8 +23,9 @@ struct tail {
     bool follow, reveal;
     const char *since, *type, *service_name;
     const struct config_service *service; /* NULL: any */
-    size_t most; /* of a page, only so many of the last matches are shown */
-    char *last;  /* stream id up to which everything was seen */
+    size_t looked, matches; /* on the way back, until there are as many matches as wanted */
+    size_t most;            /* so many more are shown */
+    char *last;             /* stream id up to which everything was seen, or back to which */
     bool more;
     enum ledger_outcome outcome;
 };
@@ -62,53 +63,84 @@ static void print_event(struct tail *tail, const struct ledger_event *event) {
     cli_json_line(&tail->cli);
 }
 
+static void go_to(struct tail *tail, struct text stream_id) {
+    char *last = text_copy(stream_id);
+    free(tail->last);
+    tail->last = last;
+}
+
 static void on_page(void *arg, const struct browse_page *page) {
     struct tail *tail = arg;
-    size_t matches = 0, seen = 0;
     tail->outcome = page->outcome;
-    tail->more = page->outcome == LEDGER_DONE && page->more;
-    for (size_t i = 0; page->outcome == LEDGER_DONE && i < page->count; i++)
-        matches += wanted(tail, &page->events[i]);
-    for (size_t i = 0; page->outcome == LEDGER_DONE && i < page->count; i++)
-        if (wanted(tail, &page->events[i]) && matches - seen++ <= tail->most)
+    tail->more = page->more;
+    for (size_t i = 0; i < page->count && tail->most; i++) {
+        if (wanted(tail, &page->events[i])) {
             print_event(tail, &page->events[i]);
-    if (page->outcome == LEDGER_DONE && page->count) {
-        free(tail->last);
-        tail->last = text_copy(page->events[page->count - 1].stream_id);
+            tail->most--;
+        }
+        go_to(tail, page->events[i].stream_id);
     }
     fflush(stdout);
     cli_wake(&tail->cli);
 }
 
-static bool show_newest(struct tail *tail) {
-    bool filtered = tail->type || tail->service;
-    size_t look = (size_t)tail->lines;
-    if (filtered && look < LOOK_BACK)
-        look = LOOK_BACK;
-    tail->most = (size_t)tail->lines;
-    /* With -n 0 one is still looked at: to know where the stream ends. */
-    browse_newest(tail->cli.ledger, look ? look : 1, on_page, tail);
-    cli_wait(&tail->cli);
-    tail->more = false;
-    return cli_fine(&tail->cli, tail->outcome);
-}
-
-static bool show_since(struct tail *tail) {
-    tail->most = SIZE_MAX;
-    do {
+/* Shows up to `most` behind `last`. */
+static bool show(struct tail *tail, size_t most) {
+    tail->most = most;
+    tail->more = true;
+    while (tail->more && tail->most && !ferror(stdout)) {
         browse_after(tail->cli.ledger, text_of(tail->last), PAGE, on_page, tail);
         cli_wait(&tail->cli);
         if (!cli_fine(&tail->cli, tail->outcome))
             return false;
-    } while (tail->more && !ferror(stdout));
+    }
     return true;
+}
+
+static bool enough(const struct tail *tail) {
+    bool filtered = tail->type || tail->service;
+    return tail->matches == (size_t)tail->lines || (filtered && tail->looked == LOOK_BACK);
+}
+
+static void on_page_before(void *arg, const struct browse_page *page) {
+    struct tail *tail = arg;
+    tail->outcome = page->outcome;
+    tail->more = page->more;
+    cli_wake(&tail->cli);
+    for (size_t i = 0; i < page->count; i++) {
+        go_to(tail, page->events[i].stream_id);
+        if (enough(tail)) {
+            tail->more = false;
+            return;
+        }
+        tail->looked++;
+        tail->matches += wanted(tail, &page->events[i]);
+    }
+    if (!page->more)
+        go_to(tail, text_of("0-0"));
+}
+
+/* Back to the one before the first that is shown, and then forward: so no more than a page has to
+ * be kept, however large the bodies are. */
+static bool show_newest(struct tail *tail) {
+    go_to(tail, text_of(BROWSE_END));
+    do {
+        browse_before(tail->cli.ledger, text_of(tail->last), PAGE, on_page_before, tail);
+        cli_wait(&tail->cli);
+        if (!cli_fine(&tail->cli, tail->outcome))
+            return false;
+    } while (tail->more);
+    return show(tail, tail->matches);
 }
 
 static bool follow(struct tail *tail) {
     bool lost = false;
-    tail->most = SIZE_MAX;
     while (!ferror(stdout)) {
-        browse_wait(tail->cli.ledger, text_of(tail->last), PAGE, WAIT_MS, on_page, tail);
+        tail->most = SIZE_MAX;
+        if (tail->more)
+            browse_after(tail->cli.ledger, text_of(tail->last), PAGE, on_page, tail);
+        else
+            browse_wait(tail->cli.ledger, text_of(tail->last), WAIT_MS, on_page, tail);
         cli_wait(&tail->cli);
         if (tail->outcome == LEDGER_REFUSED)
             return cli_fine(&tail->cli, tail->outcome);
@@ -189,7 +221,7 @@ int tail_main(int argc, char **argv) {
     };
     if (cli_start(&tail.cli, &manual, argc, argv) && valid(&tail) &&
         cli_load(&tail.cli, CONFIG_FOR_LEDGER) && find_service(&tail) && cli_connect(&tail.cli) &&
-        (tail.since ? show_since(&tail) : show_newest(&tail)) && tail.follow)
+        (tail.since ? show(&tail, SIZE_MAX) : show_newest(&tail)) && tail.follow)
         follow(&tail);
     free(tail.last);
     return cli_close(&tail.cli);

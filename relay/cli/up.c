@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/config.h"
 #include "cli/commands.h"
 #include "cli/installation.h"
 #include "cli/sample_service.h"
@@ -174,6 +175,21 @@ static bool run(struct up *up, struct string *why) {
     return !up->installation.died;
 }
 
+/* The Redis that is started here knows nobody: whoever logs in there is turned away. */
+static bool logs_in_nowhere(struct cli *cli) {
+    const struct config_redis *redis = &cli->config->redis;
+    struct string line = {0};
+    if (!redis->user && !redis->password_file)
+        return true;
+    config_tell(cli->config, redis->user ? "redis.user" : "redis.password_file", &line,
+                "`up` starts a Redis of its own, where nobody logs in; leave it out of the "
+                "configuration for `up`, or run serve and forward by themselves");
+    fputs(line.data, stderr);
+    string_finish(&line);
+    cli->options.exit = CLI_BAD_CONFIG;
+    return false;
+}
+
 static void up_run(struct up *up) {
     struct cli *cli = &up->cli;
     struct string why = {0};
@@ -181,7 +197,8 @@ static void up_run(struct up *up) {
     up->probe = http_client_create(cli->loop);
     bool fine = installation_open(&up->installation, cli->loop, up->directory, &why) &&
                 (somewhere_configured(up) || make_configuration(up, &why));
-    if (fine && cli_load(cli, CONFIG_FOR_SERVE))
+    /* What is wrong with the configuration is told there, with its exit code. */
+    if (fine && cli_load(cli, CONFIG_FOR_SERVE) && logs_in_nowhere(cli))
         fine = run(up, &why);
     if (!fine && !up->installation.asked_to_end)
         cli_fail(cli, CLI_FAILED, "%s", why.data ? why.data : "failed");

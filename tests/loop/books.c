@@ -273,6 +273,7 @@ void books_say(struct books *books, const char *format, ...) {
 static void on_letters(void *arg, const struct dead_page *page) {
     struct letters *letters = arg;
     letters->count = page->count;
+    letters->more = page->more;
     if (page->count) {
         const struct dead_letter *letter = &page->items[0];
         books_keep(letters->dead_id, letter->dead_id);

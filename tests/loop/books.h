@@ -96,6 +96,7 @@ struct letters { /* the first one's texts */
     char dead_id[BOOKS_KEPT], id[BOOKS_KEPT], origin[BOOKS_KEPT], reason[BOOKS_KEPT],
         body[BOOKS_KEPT];
     unsigned tries;
+    bool more; /* behind this page */
     bool found;
 };
 struct letters books_dead_letters(struct books *); /* of crm */

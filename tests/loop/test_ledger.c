@@ -741,6 +741,7 @@ static void test_the_bell_rings_when_the_stream_grows(void **state) {
 struct looked {
     struct books *books;
     size_t count;
+    bool more;
     char first[BOOKS_KEPT];
     enum browse_standing standing;
     unsigned attempts;
@@ -750,6 +751,7 @@ static void on_found(void *arg, const struct browse_page *page) {
     struct looked *looked = arg;
     assert_int_equal(page->outcome, LEDGER_DONE);
     looked->count = page->count;
+    looked->more = page->more;
     if (page->count)
         books_keep(looked->first, page->events[0].stream_id);
     looked->books->done = true;
@@ -809,19 +811,52 @@ static void test_the_stream_is_read_in_pages_and_waited_for(void **state) {
     struct looked looked = {.books = books};
     struct stored first = books_append(books, "evt_1", "ping");
     struct stored second = books_append(books, "evt_2", "ping");
-    browse_newest(books->ledger, 1, on_found, &looked);
+    browse_before(books->ledger, text_of(BROWSE_END), 1, on_found, &looked);
     books_await(books);
     assert_string_equal(looked.first, second.stream_id);
+    assert_true(looked.more);
+    browse_before(books->ledger, text_of(second.stream_id), 10, on_found, &looked);
+    books_await(books);
+    assert_int_equal(looked.count, 1);
+    assert_string_equal(looked.first, first.stream_id);
+    assert_false(looked.more);
     browse_after(books->ledger, text_of("0"), 10, on_found, &looked);
     books_await(books);
     assert_int_equal(looked.count, 2);
     assert_string_equal(looked.first, first.stream_id);
-    browse_wait(books->ledger, text_of(first.stream_id), 10, 1000, on_found, &looked);
+    assert_false(looked.more);
+    browse_wait(books->ledger, text_of("0"), 1000, on_found, &looked);
     books_await(books);
     assert_int_equal(looked.count, 1);
-    browse_wait(books->ledger, text_of(second.stream_id), 10, 20, on_found, &looked);
+    assert_string_equal(looked.first, first.stream_id);
+    browse_wait(books->ledger, text_of(second.stream_id), 20, on_found, &looked);
     books_await(books);
     assert_int_equal(looked.count, 0);
+}
+
+static void test_a_page_of_large_bodies_is_a_short_one(void **state) {
+    enum { COUNT = 6, BODY_BYTES = 400 * 1024 };
+    static char body[BODY_BYTES];
+    struct books *books = *state;
+    struct looked looked = {.books = books};
+    char id[16];
+    memset(body, 'x', sizeof body);
+    books_open_service(books, &books_crm);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(id, sizeof id, "evt_%d", i);
+        books_append_body(books, id, "ping", "kula", text_slice(body, sizeof body));
+    }
+    browse_after(books->ledger, text_of("0"), 100, on_found, &looked);
+    books_await(books);
+    assert_int_equal(looked.count, 3);
+    assert_true(looked.more);
+    for (int i = 0; i < COUNT; i += 3) {
+        struct haul haul = books_take(books, &books_crm);
+        for (size_t k = 0; k < haul.count; k++)
+            books_settle(books, &haul, k, MOVES_BURY);
+    }
+    assert_int_equal(books_dead_letters(books).count, 3);
+    assert_true(books_dead_letters(books).more);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, books_set_up, books_tear_down)
@@ -868,6 +903,7 @@ int main(void) {
         TEST(test_the_bell_rings_when_the_stream_grows),
         TEST(test_an_event_can_be_followed_from_unread_to_settled),
         TEST(test_the_stream_is_read_in_pages_and_waited_for),
+        TEST(test_a_page_of_large_bodies_is_a_short_one),
     };
     return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@ import atexit
 import json
 import os
 import pathlib
+import resource
 import shlex
 import signal
 import socket
@@ -27,6 +28,9 @@ SLOW = float(os.environ.get("KULA_RELAY_SLOW") or "1")
 
 RELAY = BUILD / "relay" / "kula-relay"
 RELAY_SERVE = BUILD / "relay" / "serve" / "kula-relay-serve"
+
+# Sanitizers or valgrind look on, and need memory of their own.
+WATCHED = bool(WRAP) or RELAY.exists() and b"__asan_init" in RELAY.read_bytes()
 
 # What the sanitizers print; a process that printed one has failed, whatever its exit code.
 TROUBLE = ("AddressSanitizer", "LeakSanitizer", "UndefinedBehaviorSanitizer", "runtime error:")
@@ -57,6 +61,14 @@ def until(fact, what, deadline_s=10.0):
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
+
+
+def most_memory_mib(pid):
+    """The most that a process has had in memory so far."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise ValueError(pid)
 
 
 def environment():
@@ -219,12 +231,18 @@ class Result:
                 f"stderr: {self.err}")
 
 
-def run(command, expect=0, stdin="", deadline_s=30.0, env=None, cwd=None):
-    """Runs to its end. `expect` is the exit code it has to have; None: any."""
+def run(command, expect=0, stdin="", deadline_s=30.0, env=None, cwd=None, memory_bytes=None):
+    """Runs to its end. `expect` is the exit code it has to have; None: any. With `memory_bytes`
+    it gets no more than that; where sanitizers or valgrind take theirs, it is not counted."""
     command = [str(word) for word in command]
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+
     done = subprocess.run(
         command, input=stdin, capture_output=True, text=True, check=False, encoding="utf-8",
-        timeout=deadline_s * SLOW, env=env or environment(), cwd=cwd)
+        timeout=deadline_s * SLOW, env=env or environment(), cwd=cwd,
+        preexec_fn=limit if memory_bytes and not WATCHED else None)
     result = Result(command, done.returncode, done.stdout, done.stderr)
     if troubles(done.stderr) or (expect is not None and done.returncode != expect):
         raise AssertionError(f"expected exit {expect}: {result!r}")

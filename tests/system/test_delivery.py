@@ -2,9 +2,11 @@
 
 import re
 import time
+import unittest
 
-from house import Story
+from house import Story, certificate
 from ledger_view import Ledger
+from processes import WATCHED, most_memory_mib
 from sim import events
 
 
@@ -178,6 +180,18 @@ class Delivery(Story):
         self.house.settle()
         self.assertEqual(sorted(one.event_id for one in crm.requests),
                          sorted(one.event_id for one in done))
+
+
+class Footprint(Story):
+    @unittest.skipIf(WATCHED, "sanitizers and valgrind take memory of their own")
+    def test_serve_stays_below_16_mb_with_fifty_busy_tls_connections(self):
+        self.house.listen_tls()
+        self.house.start()
+        url = self.house.serve.tls_url.replace("127.0.0.1", "localhost") + self.house.PATH
+        sent = self.house.relay("send", "--json", "--count", "3000", "--concurrency", "50", "--url", url,
+                                "--ca-file", certificate()[0], "--secret-file", self.house.secret_file)
+        self.assertEqual(sent.objects[-1]["accepted"], 3000)
+        self.assertLess(most_memory_mib(self.house.serve.pid), 16)
 
 
 class ForeignRedis(Story):

@@ -95,6 +95,18 @@ class Up(unittest.TestCase):
                    expect=1, env=env)
         self.assertIn("apt-get install redis-server", told.err)
 
+    def test_a_password_for_a_redis_that_knows_none_is_told_with_its_place(self):
+        (self.folder / "password").write_text("s3cret")
+        own = self.config.read_text()
+        for key, value in (("user", "relay"), ("password_file", self.folder / "password")):
+            with self.subTest(key=key):
+                self.config.write_text(f"redis:\n  {key}: {value}\n{own}")
+                told = run([RELAY, "up", "--config", self.config, "--data", self.folder / "data"],
+                           expect=78)
+                self.assertIn(f"{self.config}:2:", told.err)
+                self.assertIn(f"redis.{key}: `up` starts a Redis of its own", told.err)
+                self.assertEqual(told.err.count("\n"), 1)
+
     def test_a_folder_too_deep_for_a_socket_is_told(self):
         told = run([RELAY, "up", "--config", self.config, "--data", self.folder / ("x" * 110)],
                    expect=1)
