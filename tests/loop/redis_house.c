@@ -56,26 +56,31 @@ static int connect_to(const struct redis_house *house) {
     return -1;
 }
 
-/* Reads until the server has nothing more to say: it is told to hang up. */
+/* Reads until the server hangs up, as it is told to: a client that goes before is not answered
+ * where Redis does the command in the background (FLUSHALL, since version 7.4). */
 static bool ask(struct redis_house *house, const char *command) {
+    static const char farewell[] = "+OK\r\n";
+    const size_t farewell_size = sizeof farewell - 1;
     char line[1024];
     size_t size = 0;
     int fd = connect_to(house);
     if (fd < 0)
         return false;
-    int line_size = snprintf(line, sizeof line, "%s\r\n", command);
+    int line_size = snprintf(line, sizeof line, "%s\r\nQUIT\r\n", command);
     assert(line_size > 0 && (size_t)line_size < sizeof line);
     bool sent = send(fd, line, (size_t)line_size, MSG_NOSIGNAL) == line_size;
-    shutdown(fd, SHUT_WR);
     while (sent && size < sizeof house->reply - 1) {
         ssize_t got = recv(fd, house->reply + size, sizeof house->reply - 1 - size, 0);
         if (got <= 0)
             break;
         size += (size_t)got;
     }
-    house->reply[size] = '\0';
     close(fd);
-    return size > 0;
+    if (size < farewell_size ||
+        memcmp(house->reply + size - farewell_size, farewell, farewell_size))
+        return false;
+    house->reply[size - farewell_size] = '\0';
+    return true;
 }
 
 static bool is_ready(struct redis_house *house) {

@@ -70,8 +70,8 @@ class Nonsense(Story):
         self.assert_failed("ended within its headers", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n")
 
     def test_a_close_in_the_middle_of_the_body_is_no_answer(self):
-        self.assert_failed("10 bytes remaining", f"HTTP/1.1 200 OK\r\nContent-Length: "
-                                                 f"{len(MARK) + 10}\r\n\r\n{MARK}")
+        self.assert_failed("10 bytes", f"HTTP/1.1 200 OK\r\nContent-Length: "
+                                       f"{len(MARK) + 10}\r\n\r\n{MARK}")
 
     def test_a_close_in_the_middle_of_a_chunk_is_no_answer(self):
         self.assert_failed("closed with outstanding read data",
