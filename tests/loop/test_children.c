@@ -116,8 +116,8 @@ static int be_a_child(const char *name, const char *file) {
 
 static void start_child(struct house *house, const char *name) {
     struct string why = {0};
-    char self[4096] =
-        ""; /* itself: under valgrind an exec of the link would start valgrind's tool */
+    char self[4096] = "";
+    /* Read, for under valgrind an exec of the link would start valgrind's tool. */
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
     assert_true(size > 0);
     const char *const argv[] = {self, name, journal, NULL};
