@@ -58,16 +58,12 @@ static int on_passphrase(char *buffer, int size, int writing, void *arg) {
     return -1;
 }
 
-/* OpenSSL's macro for it casts constness away. */
-static bool set_groups(SSL_CTX *tls, const char *list) {
-    return SSL_CTX_ctrl(tls, SSL_CTRL_SET_GROUPS_LIST, 0, (char *)(uintptr_t)list) == 1;
-}
-
 static bool set_profile(SSL_CTX *tls) {
     bool set = SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) == 1 &&
                SSL_CTX_set_cipher_list(tls, ciphers) == 1 &&
                SSL_CTX_set_ciphersuites(tls, suites) == 1 &&
-               (set_groups(tls, groups) || set_groups(tls, older_groups));
+               (SSL_CTX_set1_groups_list(tls, groups) == 1 ||
+                SSL_CTX_set1_groups_list(tls, older_groups) == 1);
     if (set)
         ERR_clear_error();
     return set;
