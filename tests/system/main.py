@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the system tests: each test_*.py here, two at a time, one line a test.
+"""Runs the system tests: each test_*.py here, several side by side, one line a test.
 
     main.py                       all
     main.py duplicates drain      those whose file, class or name holds one of the words
