@@ -4,7 +4,8 @@
     python3 tests/bench/door.py [slow] [forged] [full] [idle] [--seconds N]
 
 slow     slowhttptest's 2,000 slow connections: heads, bodies, reading (Debian's slowhttptest)
-forged   8 clients that send forged bodies of 8 MiB as fast as they can
+forged   8 clients that send forged bodies of 8 MiB as fast as they can, and the longest turn of
+         serve's loop meanwhile
 full     1,000 clients that try again and again where all connections are taken
 idle     4,000 idle TLS connections, and what one of them costs
 
@@ -20,6 +21,7 @@ import pathlib
 import resource
 import shutil
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -115,9 +117,26 @@ def watch(house, name, attack, seconds, kept_only=False):
     return good
 
 
-def start(**settings):
+class Turns:
+    """The turns of serve's loop, told by a library that stands between it and epoll_wait."""
+
+    def listen_in(self, house):
+        self.file = house.folder / "turns"
+        library = house.folder / "turns.so"
+        subprocess.run(["cc", "-D_GNU_SOURCE", "-O2", "-shared", "-fPIC", "-o", library,
+                        pathlib.Path(__file__).with_name("turns.c")], check=True)
+        house.serve_wrap = ["env", f"LD_PRELOAD={library}", f"TURNS_FILE={self.file}"]
+
+    def __str__(self):
+        count, longest_us = struct.unpack("=QQ", self.file.read_bytes())
+        return f"{count} turns of the loop, the longest {longest_us / 1000:.1f} ms"
+
+
+def start(turns=None, **settings):
     house = House()
     house.serve_settings = settings
+    if turns:
+        turns.listen_in(house)
     house.listen_tls()
     house.redis.start()
     house.start_serve()
@@ -158,7 +177,8 @@ def send_forged(url, until_s):
 
 
 def forged(seconds):
-    house = start()
+    turns = Turns()
+    house = start(turns)
 
     def attack():
         until_s = time.monotonic() + seconds
@@ -170,7 +190,7 @@ def forged(seconds):
             client.join()
 
     good = watch(house, "forged", attack, seconds)
-    print(f"         {house.serve.deliveries('signature_unmatched'):g} forged bodies of 8 MiB")
+    print(f"         {house.serve.deliveries('signature_unmatched'):g} forged bodies of 8 MiB; {turns}")
     house.stop_programs()
     house.close()
     return good
