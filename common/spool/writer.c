@@ -51,12 +51,12 @@ struct writer {
     /* The thread's own. */
     struct shelf shelf;
     struct checkpoint checkpoint;
-    uint64_t last;     /* synced */
-    int64_t newest_ms; /* received, of what is synced */
-    bool broken;
-    bool in_doubt;        /* a segment was given up: more than is known of may stand in it */
+    uint64_t last;        /* synced */
+    int64_t newest_ms;    /* received, of what is synced */
     int64_t closed_bytes; /* that the newest segment takes; 0: it is still to be written */
-    bool wrote; /* its last task was a batch: now it is a chore's turn, so that none starves */
+    bool broken;
+    bool in_doubt; /* a segment was given up: more than is known of may stand in it */
+    bool wrote;    /* its last task was a batch: now it is a chore's turn, so that none starves */
     int64_t batch_at_ms, mend_at_ms, prepare_at_ms, tidy_at_ms, space_at_ms; /* not before */
 };
 
