@@ -13,6 +13,7 @@
 
 #include "spool/bytes.h"
 #include "spool/crc.h"
+#include "spool/segment.h"
 
 enum {
     VERSION = 1,
@@ -130,7 +131,9 @@ static enum checkpoint_found decode(const char *slot, size_t size, uint64_t spoo
         .newest_bytes = (int64_t)bytes_get_64(slot + NEWEST_BYTES_AT),
         .newest_ms = (int64_t)bytes_get_64(slot + NEWEST_MS_AT),
     };
-    return CHECKPOINT_WHOLE;
+    bool possible =
+        checkpoint->newest_bytes == 0 || segment_size_is_possible(checkpoint->newest_bytes);
+    return possible ? CHECKPOINT_WHOLE : CHECKPOINT_DAMAGED;
 }
 
 static enum checkpoint_found choose(const enum checkpoint_found *found,

@@ -20,9 +20,14 @@ static bool is_current(const struct spool *spool, const struct segment *segment)
     return !spool->adopted && !TAILQ_NEXT(segment, segments) && !segment->given_up;
 }
 
+/* So far as its age tells. */
+static bool is_owed(const struct spool *spool, const struct segment *segment) {
+    return segment->newest_ms >= spool->hold_since_ms;
+}
+
 static bool has_to_stay(const struct spool *spool, const struct segment *segment) {
     int64_t keep_since_ms = clock_wall_ms() - spool->options.keep_ms;
-    return segment->newest_ms > keep_since_ms || segment->newest_ms >= spool->hold_since_ms;
+    return segment->newest_ms > keep_since_ms || is_owed(spool, segment);
 }
 
 /* How much is missing for so many segments to come; not above 0: nothing. */
@@ -64,6 +69,8 @@ bool retention_keeps_any(const struct spool *spool) {
 
 static void remove_first(struct spool *spool) {
     struct segment *segment = TAILQ_FIRST(&spool->segments);
+    if (is_owed(spool, segment))
+        spool->counts.owed_let_go += (int64_t)segment->records;
     reader_leave(spool, segment);
     writer_retire(spool->writer, segment);
     spool->removed = segment->last;
@@ -80,11 +87,11 @@ void retention_sweep(struct spool *spool) {
         remove_first(spool);
 }
 
-int64_t retention_let_go(struct spool *spool, int64_t bytes) {
+int64_t retention_let_go(struct spool *spool, int64_t bytes, enum spool_goes goes) {
     int64_t gone = 0;
     const struct segment *segment;
     while (gone < bytes && (segment = TAILQ_FIRST(&spool->segments)) &&
-           is_drained(spool, segment) && segment->newest_ms < spool->hold_since_ms) {
+           is_drained(spool, segment) && (goes == SPOOL_OWED || !is_owed(spool, segment))) {
         gone += segment->bytes;
         remove_first(spool);
     }

@@ -6,6 +6,6 @@
 /* Hands to the writer what may go, the oldest first. */
 void retention_sweep(struct spool *);
 bool retention_keeps_any(const struct spool *);
-int64_t retention_let_go(struct spool *, int64_t bytes);
+int64_t retention_let_go(struct spool *, int64_t bytes, enum spool_goes);
 int64_t retention_shortage(const struct spool *);
 int64_t retention_bytes(const struct spool *); /* of all segment files that stay */

@@ -40,6 +40,11 @@ static uint32_t header_crc(const char *header) {
     return crc_add(crc, header + SPOOL_AT, SEGMENT_HEADER - SPOOL_AT);
 }
 
+bool segment_size_is_possible(int64_t bytes) {
+    static const int64_t MOST = INT64_C(1) << 40;
+    return bytes >= SEGMENT_HEADER && bytes <= MOST;
+}
+
 void segment_header_encode(const struct segment_header *header, uint64_t spool, char *to) {
     bytes_put_64(to, MARK);
     bytes_put_32(to + VERSION_AT, VERSION);
@@ -78,6 +83,8 @@ enum segment_begun segment_header_decode(struct text from, uint64_t spool, uint6
         .opened_ms = (int64_t)bytes_get_64(from.data + OPENED_AT),
         .bytes = (int64_t)bytes_get_64(from.data + BYTES_AT),
     };
+    if (!segment_size_is_possible(header->bytes))
+        return SEGMENT_HEADER_DAMAGED;
     return header->number == number ? SEGMENT_BEGUN : SEGMENT_READY;
 }
 

@@ -30,6 +30,9 @@ enum segment_begun {
     SEGMENT_OTHER_SPOOL,
 };
 
+/* Whether a segment may be said to have so many bytes: what is absurd, nobody adds up. */
+bool segment_size_is_possible(int64_t bytes);
+
 void segment_header_encode(const struct segment_header *, uint64_t spool, char *to);
 enum segment_begun segment_header_decode(struct text from, uint64_t spool, uint64_t number,
                                          struct segment_header *);

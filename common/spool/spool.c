@@ -313,9 +313,9 @@ int64_t spool_shortage(const struct spool *spool) {
     return retention_shortage(spool);
 }
 
-int64_t spool_let_go(struct spool *spool, int64_t bytes) {
+int64_t spool_let_go(struct spool *spool, int64_t bytes, enum spool_goes goes) {
     assert(spool->adopted);
-    return retention_let_go(spool, bytes);
+    return retention_let_go(spool, bytes, goes);
 }
 
 bool spool_is_done(const struct spool *spool) {

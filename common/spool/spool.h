@@ -85,8 +85,12 @@ void spool_share(struct spool *, int64_t others_bytes);
  * is to come, by max_bytes and on the disk. 0: none. */
 int64_t spool_shortage(const struct spool *);
 /* Of an adopted one, once spool_drained and spool_hold were told what the ledger says: about so
- * many bytes go, the oldest first, of what is only kept. How many went. */
-int64_t spool_let_go(struct spool *, int64_t bytes);
+ * many bytes go, the oldest first, and only of what was drained. How many went. */
+enum spool_goes {
+    SPOOL_KEPT, /* what no service is owed any more */
+    SPOOL_OWED, /* what one may still be owed, too: then the ledger alone has it */
+};
+int64_t spool_let_go(struct spool *, int64_t bytes, enum spool_goes);
 /* An adopted one, drained, with nothing that has to be kept: remove it. */
 bool spool_is_done(const struct spool *);
 void spool_remove(struct spool **);
@@ -97,6 +101,7 @@ struct spool_figures {
     int64_t oldest_undrained_ms; /* wall time it was received; 0: none */
     int64_t syncs, sync_ms_total, sync_ms_last;
     int64_t damaged_records, damaged_bytes, write_failures;
+    int64_t owed_let_go; /* records that a service may still be owed, for want of room */
 };
 void spool_figures(const struct spool *, struct spool_figures *);
 

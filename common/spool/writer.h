@@ -71,4 +71,6 @@ void writer_checkpoint(struct writer *, uint64_t drained);
 void writer_retire(struct writer *, const struct segment *);
 
 struct news *writer_take_news(struct writer *); /* NULL: none; free with news_free */
-void news_free(struct news *);                  /* and the puts still in it */
+
+struct news *news_new(enum news_kind, const struct string *why); /* why may be NULL */
+void news_free(struct news *);                                   /* and the puts still in it */

@@ -280,11 +280,17 @@ static void ask_ledger(struct delivery *delivery) {
                   delivery);
 }
 
+/* The spool had its time, or cannot: from now on it is the deadline that counts. */
+static void turn_to_ledger(struct delivery *delivery) {
+    ask_ledger(delivery);
+    loop_timer_set(delivery->patience, delivery_deadline_ms(delivery));
+}
+
 /* Unknown is not stored: should it turn up later, Kula's next try is told as duplicate. */
 static void on_spooled(void *arg, enum spool_put put) {
     struct delivery *delivery = arg;
     if (put != SPOOL_SYNCED && delivery->exchange && !delivery->ledger_asked)
-        ask_ledger(delivery);
+        turn_to_ledger(delivery);
     delivery_hear(delivery, put == SPOOL_SYNCED, ANSWER_ACCEPTED, "spool", text_of(NULL));
 }
 
@@ -297,8 +303,7 @@ static void on_patience_over(void *arg) {
         delivery_fail(delivery);
         return;
     }
-    ask_ledger(delivery);
-    loop_timer_set(delivery->patience, delivery_deadline_ms(delivery));
+    turn_to_ledger(delivery);
 }
 
 static void ask_spool(struct delivery *delivery, struct spool *spool) {

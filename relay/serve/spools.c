@@ -1,14 +1,17 @@
 #include "serve/spools.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "serve/drain.h"
 
 enum {
     TEND_MS = 1000, /* how often it is seen whether one is done with, or can be made at last */
+    SAY_AGAIN_MS = 60000, /* of what may go on for hours */
 };
 
 struct spools {
@@ -21,6 +24,8 @@ struct spools {
     struct loop_timer *tend;
     struct metric *resyncs;
     struct spool_figures gone; /* of those that are done with: counters do not fall */
+    int64_t owed_said;         /* how many had gone when that was last in the log */
+    int64_t say_owed_at_ms;    /* not before; steady */
 };
 
 enum {
@@ -34,6 +39,7 @@ enum {
     DAMAGED,
     DAMAGED_BYTES,
     FAILURES,
+    OWED_LET_GO,
     LEFT,
     FIGURES
 };
@@ -57,6 +63,9 @@ static const struct metric_family families[FIGURES] = {
                        "Bytes that could not be read back; they are kept aside."},
     [FAILURES] = {"kula_relay_spool_write_failures_total", METRIC_COUNTER,
                   "Writes and syncs that failed."},
+    [OWED_LET_GO] = {"kula_relay_spool_owed_let_go_records_total", METRIC_COUNTER,
+                     "Records that a service may still be owed and that Redis alone has since, "
+                     "because there was no room to keep them."},
     [LEFT] = {"kula_relay_spool_left_behind", METRIC_GAUGE,
               "Spools of earlier starts that are not done with yet."},
 };
@@ -153,9 +162,17 @@ static void add_figures(const struct spool *spool, struct spool_figures *sum) {
     sum->damaged_records += figures.damaged_records;
     sum->damaged_bytes += figures.damaged_bytes;
     sum->write_failures += figures.write_failures;
+    sum->owed_let_go += figures.owed_let_go;
     if (figures.oldest_undrained_ms &&
         (!sum->oldest_undrained_ms || figures.oldest_undrained_ms < sum->oldest_undrained_ms))
         sum->oldest_undrained_ms = figures.oldest_undrained_ms;
+}
+
+static struct spool_figures sum_up(const struct spools *spools) {
+    struct spool_figures sum = spools->gone;
+    for (size_t i = 0; i < spools->count; i++)
+        add_figures(drain_spool(spools->drains[i]), &sum);
+    return sum;
 }
 
 /* Left by an earlier start, and the ledger was asked and has all of it. */
@@ -187,21 +204,41 @@ static void remove_done(struct spools *spools) {
     }
 }
 
-/* max_size is for all of them together. What earlier starts left and is only kept goes before
- * anything is refused, the oldest first; what the ledger does not have or a service is owed stays.
- */
+static int64_t let_go(struct spools *spools, int64_t bytes, enum spool_goes goes) {
+    int64_t gone = 0;
+    for (size_t i = 0; i < spools->count && gone < bytes; i++)
+        if (is_settled(spools, spools->drains[i]))
+            gone += spool_let_go(drain_spool(spools->drains[i]), bytes - gone, goes);
+    return gone;
+}
+
+/* max_size is for all of them together. Of what earlier starts left, the oldest goes before
+ * anything is refused: what is only kept, and only then what a service may be owed, for Redis has
+ * that too. What is not in the ledger stays, whatever happens. */
 static void make_room(struct spools *spools) {
     int64_t bytes = spool_shortage(spools->writing);
-    for (size_t i = 0; i < spools->count && bytes > 0; i++)
-        if (is_settled(spools, spools->drains[i]))
-            bytes -= spool_let_go(drain_spool(spools->drains[i]), bytes);
+    bytes -= let_go(spools, bytes, SPOOL_KEPT);
+    let_go(spools, bytes, SPOOL_OWED);
     spool_share(spools->writing, bytes_of_others(spools));
+}
+
+static void say_what_went(struct spools *spools) {
+    int64_t records = sum_up(spools).owed_let_go - spools->owed_said, now_ms = clock_steady_ms();
+    if (!records || now_ms < spools->say_owed_at_ms)
+        return;
+    log_warning("spool has no room for all that services may be owed, redis alone has the oldest "
+                "now: raise serve.spool.max_size or free the disk, and see kula-relay service list "
+                "records=%" PRId64 " directory=%s",
+                records, spools->needs.config->spool_directory);
+    spools->owed_said += records;
+    spools->say_owed_at_ms = now_ms + SAY_AGAIN_MS;
 }
 
 static void on_tend(void *arg) {
     struct spools *spools = arg;
     if (spools->writing)
         make_room(spools);
+    say_what_went(spools);
     remove_done(spools);
     if (!spools->writing && is_written(spools))
         make_writing(spools);
@@ -257,13 +294,6 @@ bool spools_are_quiet(const struct spools *spools) {
     return true;
 }
 
-static struct spool_figures sum_up(const struct spools *spools) {
-    struct spool_figures sum = spools->gone;
-    for (size_t i = 0; i < spools->count; i++)
-        add_figures(drain_spool(spools->drains[i]), &sum);
-    return sum;
-}
-
 uint64_t spools_undrained(const struct spools *spools) {
     return sum_up(spools).undrained;
 }
@@ -281,6 +311,7 @@ void spools_count(struct spools *spools) {
         [DAMAGED] = sum.damaged_records,
         [DAMAGED_BYTES] = sum.damaged_bytes,
         [FAILURES] = sum.write_failures,
+        [OWED_LET_GO] = sum.owed_let_go,
         [LEFT] = (int64_t)(spools->count - (spools->writing != NULL)),
     };
     for (size_t i = 0; i < FIGURES; i++) {

@@ -262,6 +262,12 @@ static uint64_t take_number(struct input *input) {
     return number < 128 ? number : UINT64_MAX - (255 - number);
 }
 
+static int64_t take_bytes(struct input *input) {
+    enum { MOST = 127 };
+    uint64_t number = take_number(input);
+    return number == MOST ? INT64_MAX : (int64_t)number * 64;
+}
+
 /* With right checksums, and whatever in them. */
 static void write_header(struct disk_sim *sim, const char *path, struct input *input) {
     char bytes[SEGMENT_HEADER];
@@ -269,12 +275,13 @@ static void write_header(struct disk_sim *sim, const char *path, struct input *i
         .number = number_of(path),
         .first = take_number(input),
         .after = take_number(input),
-        .bytes = (int64_t)take_number(input) * 64,
+        .bytes = take_bytes(input),
     };
     segment_header_encode(&header, model->id, bytes);
     write_into(sim, path, 0, text_slice(bytes, sizeof bytes));
 }
 
+/* Of an open spool or, where it tells how many bytes its newest segment takes, of a closed one. */
 static void write_checkpoint(struct disk_sim *sim, struct input *input) {
     char folder[FOLDER_SIZE + 1] = {0};
     struct checkpoint checkpoint = {
@@ -283,6 +290,8 @@ static void write_checkpoint(struct disk_sim *sim, struct input *input) {
         .removed = take_number(input),
         .last = take_number(input),
         .newest = take_number(input),
+        .newest_bytes = take_bytes(input),
+        .newest_ms = (int64_t)take_number(input) * 14000000000, /* up to now, about */
     };
     memcpy(folder, model->paths[0], FOLDER_SIZE);
     checkpoint_write(disk_sim_disk(sim), folder, model->id, &checkpoint);
@@ -452,6 +461,7 @@ static void adopt_and_read(struct disk_sim *sim, struct input *input) {
         spool_drained(adopted[i], 0);
         read_all(adopted[i]);
         spool_figures(adopted[i], &figures);
+        assert(figures.bytes >= 0 && figures.undrained <= figures.records);
         if (spool_is_done(adopted[i]))
             spool_remove(&adopted[i]);
         else

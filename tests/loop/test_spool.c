@@ -403,6 +403,22 @@ static void test_kept_segments_make_room_the_oldest_first(void **state) {
     assert_int_equal(read_from(scene->spool, removed), 4000);
 }
 
+static void test_what_is_owed_makes_room_last_and_is_counted(void **state) {
+    struct scene *scene = *state;
+    struct spool_figures figures;
+    scene->options.max_bytes = 6 * scene->options.segment_bytes;
+    start(scene);
+    spool_hold(scene->spool, 0); /* all of it */
+    for (uint64_t from = 1; from <= 4000; from += 100) {
+        put_many(scene, from, from + 99);
+        spool_drained(scene->spool, from + 99);
+    }
+    assert_int_equal(scene->outcomes[SPOOL_SYNCED], 4000);
+    spool_figures(scene->spool, &figures);
+    assert_in_range(figures.bytes, 4 * scene->options.segment_bytes, scene->options.max_bytes);
+    assert_int_equal(figures.owed_let_go, spool_removed(scene->spool));
+}
+
 static void test_a_spool_has_one_owner(void **state) {
     struct scene *scene = *state;
     struct spool **adopted;
@@ -679,6 +695,7 @@ int main(void) {
         PROMISE(test_drained_segments_go),
         PROMISE(test_a_full_spool_refuses_until_it_is_drained),
         PROMISE(test_kept_segments_make_room_the_oldest_first),
+        PROMISE(test_what_is_owed_makes_room_last_and_is_counted),
         PROMISE(test_a_spool_has_one_owner),
         PROMISE(test_nothing_is_left_of_a_start_that_put_nothing),
         PROMISE(test_open_puts_are_unknown_when_it_is_destroyed),

@@ -299,6 +299,12 @@ static int64_t bytes_of(const struct spool *spool) {
     return figures.bytes;
 }
 
+static int64_t owed_let_go(const struct spool *spool) {
+    struct spool_figures figures;
+    spool_figures(spool, &figures);
+    return figures.owed_let_go;
+}
+
 static void test_what_is_only_kept_is_let_go_the_oldest_first(void **state) {
     struct spool_house *house = *state;
     run(house, RECORDS);
@@ -306,21 +312,56 @@ static void test_what_is_only_kept_is_let_go_the_oldest_first(void **state) {
     struct found found = adopt(house);
     struct spool *left = found.spools[0];
     int64_t before = bytes_of(left);
-    assert_int_equal(spool_let_go(left, INT64_MAX), 0); /* not drained */
     spool_drained(left, RECORDS);
     spool_hold(left, 0);
-    assert_int_equal(spool_let_go(left, INT64_MAX), 0); /* owed */
+    assert_int_equal(spool_let_go(left, INT64_MAX, SPOOL_KEPT), 0); /* owed */
     spool_hold(left, INT64_MAX);
-    int64_t gone = spool_let_go(left, 1);
+    int64_t gone = spool_let_go(left, 1, SPOOL_KEPT);
     assert_int_equal(gone, house->options.segment_bytes);
     assert_int_equal(bytes_of(left), before - gone);
     assert_true(spool_removed(left) > 0);
     assert_false(spool_is_done(left));
-    assert_int_equal(spool_let_go(left, INT64_MAX), before - gone);
+    assert_int_equal(spool_let_go(left, INT64_MAX, SPOOL_KEPT), before - gone);
+    assert_int_equal(owed_let_go(left), 0);
     assert_true(spool_is_done(left));
     spool_remove(&left);
     free(found.spools);
     assert_int_equal(disk_sim_used(house->sim), 0);
+}
+
+static void test_what_is_owed_is_let_go_the_oldest_first_and_counted(void **state) {
+    struct spool_house *house = *state;
+    run(house, RECORDS);
+    spool_house_end(house);
+    struct found found = adopt(house);
+    struct spool *left = found.spools[0];
+    spool_drained(left, RECORDS);
+    spool_hold(left, 0);
+    assert_int_equal(spool_let_go(left, 1, SPOOL_OWED), house->options.segment_bytes);
+    assert_true(spool_removed(left) > 0);
+    assert_int_equal(owed_let_go(left), spool_removed(left));
+    assert_true(spool_let_go(left, INT64_MAX, SPOOL_OWED) > 0);
+    assert_int_equal(owed_let_go(left), RECORDS);
+    let_go(&found);
+}
+
+static void test_what_the_ledger_does_not_have_is_never_let_go(void **state) {
+    struct spool_house *house = *state;
+    run(house, RECORDS);
+    spool_house_end(house);
+    struct found found = adopt(house);
+    struct spool *left = found.spools[0];
+    assert_int_equal(spool_let_go(left, INT64_MAX, SPOOL_OWED), 0);
+    spool_drained(left, RECORDS - 1);
+    spool_let_go(left, INT64_MAX, SPOOL_OWED);
+    assert_in_range(spool_removed(left), 1, RECORDS - 1);
+    spool_drained(left, spool_removed(left)); /* and the ledger forgot */
+    assert_int_equal(spool_let_go(left, INT64_MAX, SPOOL_OWED), 0);
+    size_t numbers[SPOOL_HOUSE_PUTS];
+    size_t count = spool_house_read_all(left, numbers);
+    assert_int_equal(count, RECORDS - spool_removed(left));
+    assert_int_equal(numbers[count - 1], RECORDS - 1);
+    let_go(&found);
 }
 
 static bool is_writable(struct spool_house *house) {
@@ -391,6 +432,8 @@ int main(void) {
         PROMISE(test_a_disk_that_takes_nothing_back_is_told_of_as_it_is),
         PROMISE(test_a_spool_with_nothing_to_do_has_no_thread),
         PROMISE(test_what_is_only_kept_is_let_go_the_oldest_first),
+        PROMISE(test_what_is_owed_is_let_go_the_oldest_first_and_counted),
+        PROMISE(test_what_the_ledger_does_not_have_is_never_let_go),
         PROMISE(test_what_others_take_is_not_there_to_be_written),
         PROMISE(test_a_disk_with_little_free_space_is_given_what_is_only_kept),
     };

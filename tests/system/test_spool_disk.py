@@ -1,6 +1,7 @@
 """The spool's disk lets serve down."""
 
 import subprocess
+import time
 
 from house import Story
 from processes import RELAY, run
@@ -43,11 +44,15 @@ class SpoolDisk(Story):
         told = run([*READ_ONLY, folder, RELAY, "serve", "--config", self.house.config_file], expect=78)
         self.assertIn(f"serve.spool.directory: cannot write into the folder {folder}", told.err)
 
+    def with_little_room(self):
+        """A spool of the smallest size; the body of an event of which it takes about eight."""
+        self.house.serve_settings = {"spool": {"directory": str(self.house.spool_folder), "max_size": "64MiB"}}
+        return b'{"event":"ping","event_id":"evt_%d","data":{"filler":"' + b"x" * (6 << 20) + b'"}}'
+
     def test_all_starts_together_keep_to_max_size(self):
         most = 64 << 20
-        self.house.serve_settings = {"spool": {"directory": str(self.house.spool_folder), "max_size": "64MiB"}}
+        body = self.with_little_room()
         self.house.redis.start()
-        body = b'{"event":"ping","event_id":"evt_%d","data":{"filler":"' + b"x" * (6 << 20) + b'"}}'
         for n in range(6):
             serve = self.house.start_serve()
             self.assertEqual(self.house.post(body % (2 * n)).status, 200)
@@ -60,3 +65,48 @@ class SpoolDisk(Story):
         self.house.drain()
         self.assertEqual(self.house.serve.value("spool_damaged_records_total"), 0)
         self.assertCountEqual(self.house.ledger.event_ids(), [f"evt_{n}" for n in range(12)])
+
+    def test_what_a_service_is_owed_keeps_nothing_from_being_accepted_and_is_told_when_it_goes(self):
+        body = self.with_little_room()
+        crm = self.house.service("crm", timeout="30s")
+        self.house.redis.start()
+        self.house.start_forward()
+        self.house.relay("pause", "crm")
+        for n in range(8):
+            serve = self.house.start_serve()
+            self.assertEqual(self.house.post(body % n).status, 200)
+            self.house.drain()
+            serve.kill()
+        serve = self.house.start_serve()
+        gone = serve.wait("spool_owed_let_go_records_total", {}, lambda number: number > 0)
+        told = serve.said("spool has no room for all that services may be owed, redis alone has the oldest now: "
+                          "raise serve.spool.max_size or free the disk, and see kula-relay service list")
+        self.assertEqual(int(told["records"]), gone)
+        for n in range(8, 14):
+            self.assertEqual(self.house.post(body % n).status, 200)
+            self.house.drain()
+        self.assertEqual(serve.value("spool_writable"), 1)
+        self.assertEqual(serve.value("spool_write_failures_total"), 0)
+        self.assertEqual(len(serve.logged(told["message"])), 1)
+        self.house.relay("resume", "crm")
+        crm.wait_delivered({f"evt_{n}": body % n for n in range(14)}, 60)
+
+    def test_what_redis_does_not_have_is_not_let_go_for_what_comes_which_is_refused(self):
+        body = self.with_little_room()
+        serve, answers = self.house.start_serve(), []
+        while 503 not in answers:
+            asked_at = time.monotonic()
+            answers.append(self.house.post(body % len(answers)).status)
+            if len(answers) == 3:
+                serve.kill()
+                serve = self.house.start_serve()
+        self.assertGreater(time.monotonic() - asked_at, 7.5, "not held")
+        *accepted, _ = answers
+        self.assertEqual(accepted, [200] * len(accepted))
+        self.assertGreater(len(accepted), 4)
+        self.assertEqual(serve.value("spool_writable"), 0)
+        self.assertEqual(serve.value("spool_owed_let_go_records_total"), 0)
+        self.house.redis.start()
+        self.house.drain(60)
+        self.assertCountEqual(self.house.ledger.event_ids(), [f"evt_{n}" for n in range(len(accepted))])
+        self.assertEqual(self.house.post(body % len(accepted)).status, 200)
