@@ -77,7 +77,7 @@ static bool ask(struct redis_house *house, const char *command) {
     }
     close(fd);
     if (size < farewell_size ||
-        memcmp(house->reply + size - farewell_size, farewell, farewell_size))
+        memcmp(house->reply + size - farewell_size, farewell, farewell_size) != 0)
         return false;
     house->reply[size - farewell_size] = '\0';
     return true;
