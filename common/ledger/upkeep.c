@@ -131,6 +131,14 @@ static int64_t info_number(struct text info, const char *name) {
     return (int64_t)number;
 }
 
+/* "count=N"; empty where there was none. */
+static int64_t errors_of(struct text stat) {
+    uint64_t count = 0;
+    text_cut(&stat, '=');
+    text_to_uint(stat, INT64_MAX, &count);
+    return (int64_t)count;
+}
+
 static void on_memory(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct memory_op *op = arg;
     struct upkeep_memory memory = {.outcome = ledger_outcome_of(outcome)};
@@ -138,6 +146,7 @@ static void on_memory(void *arg, enum redis_outcome outcome, const struct redis_
         struct text info = redis_text(reply);
         memory.used_bytes = info_number(info, "used_memory");
         memory.limit_bytes = info_number(info, "maxmemory");
+        memory.refusals = errors_of(info_value(info, "errorstat_OOM"));
         memory.evicts =
             memory.limit_bytes && !text_is(info_value(info, "maxmemory_policy"), "noeviction");
     }
@@ -153,5 +162,6 @@ void upkeep_look_at_memory(struct ledger *ledger, int64_t deadline_ms, upkeep_me
     struct command command = {0};
     command_text_of(&command, "INFO");
     command_text_of(&command, "memory");
+    command_text_of(&command, "errorstats");
     command_send(&command, ledger->redis, deadline_ms, true, on_memory, op);
 }

@@ -27,6 +27,7 @@ struct upkeep_memory {
     enum ledger_outcome outcome; /* REFUSED: we may not ask */
     int64_t used_bytes;
     int64_t limit_bytes; /* 0: none */
+    int64_t refusals;    /* commands, anybody's, that had no room, since Redis started */
     bool evicts;         /* at the limit it throws keys away, ours too, and says nothing */
 };
 typedef void upkeep_memory_fn(void *arg, const struct upkeep_memory *);

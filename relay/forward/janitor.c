@@ -25,6 +25,7 @@ struct janitor {
     struct loop_timer *round;
     bool started;
     enum janitor_fill fill;
+    int64_t refusals; /* as Redis last told; -1: it was not asked yet */
     bool told_evicts, told_refused;
     char *held_by; /* the group that keeps what is past its time; NULL: none does */
     struct metric *trimmed, *dead_trimmed, *events, *held, *used, *limit;
@@ -58,6 +59,7 @@ struct janitor *janitor_create(struct loop *loop, struct ledger *ledger, struct 
     *janitor = (struct janitor){
         .ledger = ledger,
         .config = config,
+        .refusals = -1,
         .round = loop_timer_create(loop, on_round, janitor),
         .trimmed = metrics_series(metrics, &trimmed_family, NULL, NULL),
         .dead_trimmed = metrics_series(metrics, &dead_trimmed_family, NULL, NULL),
@@ -133,10 +135,21 @@ static void on_trimmed(void *arg, const struct upkeep_trimmed *trimmed) {
 
 /* Memory */
 
+/* Somebody was refused since the last look. Of a small maxmemory the buffers of those who write
+ * take a good part, and are free again when Redis is asked how full it is. */
+static bool refuses(struct janitor *janitor, const struct upkeep_memory *memory) {
+    bool more = janitor->refusals >= 0 && memory->refusals > janitor->refusals;
+    janitor->refusals = memory->refusals;
+    return more;
+}
+
 /* Each state is left a step below where it began, so that none flickers. */
-static enum janitor_fill fill_of(enum janitor_fill was, const struct upkeep_memory *memory) {
+static enum janitor_fill fill_of(enum janitor_fill was, bool refuses,
+                                 const struct upkeep_memory *memory) {
     if (!memory->limit_bytes)
         return JANITOR_FINE;
+    if (refuses)
+        return JANITOR_FULL;
     int64_t percent = memory->used_bytes * 100 / memory->limit_bytes;
     if (percent >= (was == JANITOR_FULL ? NEAR_PERCENT : FULL_PERCENT))
         return JANITOR_FULL;
@@ -145,7 +158,7 @@ static enum janitor_fill fill_of(enum janitor_fill was, const struct upkeep_memo
 }
 
 static void tell_fill(struct janitor *janitor, const struct upkeep_memory *memory) {
-    enum janitor_fill fill = fill_of(janitor->fill, memory);
+    enum janitor_fill fill = fill_of(janitor->fill, refuses(janitor, memory), memory);
     if (fill == janitor->fill)
         return;
     janitor->fill = fill;

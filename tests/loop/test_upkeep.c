@@ -356,6 +356,34 @@ static void test_redis_says_how_full_it_is_and_whether_it_would_throw_away(void 
     books_await(books);
 }
 
+struct refusals {
+    struct books *books;
+    int64_t count;
+};
+
+static void on_refusals(void *arg, const struct upkeep_memory *memory) {
+    struct refusals *refusals = arg;
+    assert_int_equal(memory->outcome, LEDGER_DONE);
+    refusals->count = memory->refusals;
+    refusals->books->done = true;
+}
+
+static int64_t refusals(struct books *books) {
+    struct refusals refusals = {.books = books};
+    upkeep_look_at_memory(books->ledger, BOOKS_DEADLINE_MS, on_refusals, &refusals);
+    books_await(books);
+    return refusals.count;
+}
+
+static void test_redis_says_how_often_somebody_had_no_room(void **state) {
+    struct books *books = *state;
+    int64_t before = refusals(books);
+    books_say(books, "CONFIG SET maxmemory 1");
+    redis_house_say(books->redis, "SET a b");
+    redis_house_say(books->redis, "SET a b");
+    assert_int_equal(refusals(books), before + 2);
+}
+
 /* The property: whatever happens to services and groups, of what trim may not touch nothing is
  * ever gone. */
 
@@ -547,6 +575,7 @@ int main(void) {
         TEST(test_what_is_trimmed_during_an_audit_is_no_finding),
         TEST(test_it_balances_where_a_replay_and_a_later_service_were_trimmed),
         TEST(test_redis_says_how_full_it_is_and_whether_it_would_throw_away),
+        TEST(test_redis_says_how_often_somebody_had_no_room),
         TEST(test_trimming_never_passes_what_is_owed_unread_or_noted),
     };
     return cmocka_run_group_tests_name("upkeep", tests, NULL, NULL);

@@ -3,7 +3,7 @@
 
     main.py                       all
     main.py duplicates drain      those whose file, class or name holds one of the words
-    main.py --jobs 1 -v           one after another, with the log of every failure's processes
+    main.py --jobs 1              one after another
 
 Exit 0 where all passed; the last line says how many did.
 """
