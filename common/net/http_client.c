@@ -371,17 +371,21 @@ static void set_url(struct http_request *request, const char *url) {
     free(socket);
 }
 
+static void set_pem(CURL *easy, CURLoption option, struct text pem) {
+    struct curl_blob blob = {(void *)(uintptr_t)pem.data, pem.size, CURL_BLOB_NOCOPY};
+    if (pem.size)
+        curl_easy_setopt(easy, option, &blob);
+}
+
 static void set_tls(CURL *easy, const struct http_call *call) {
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (call->ca_file) {
+    if (call->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAINFO, call->ca_file);
-        /* Else the system's are believed besides. */
+    set_pem(easy, CURLOPT_CAINFO_BLOB, call->ca);
+    if (call->ca_file || call->ca.size) /* else the system's are believed besides */
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    }
-    if (call->client_certificate)
-        curl_easy_setopt(easy, CURLOPT_SSLCERT, call->client_certificate);
-    if (call->client_key)
-        curl_easy_setopt(easy, CURLOPT_SSLKEY, call->client_key);
+    set_pem(easy, CURLOPT_SSLCERT_BLOB, call->client_certificate);
+    set_pem(easy, CURLOPT_SSLKEY_BLOB, call->client_key);
     /* Else OpenSSL asks at the terminal for the password of a key that has one, and waits. */
     curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");
 }

@@ -53,10 +53,10 @@ struct redis_greeting *redis_greeting_create(const struct redis_options *options
     greeting->client = text_copy(text_of(options->name));
     snprintf(greeting->database, sizeof greeting->database, "%u", database);
     if (password && password->size)
-        add_step(greeting, (struct step){"AUTH",
-                                         {text_of("AUTH"), text_of(greeting->user),
-                                          text_slice((const char *)password->data, password->size)},
-                                         NULL});
+        add_step(greeting,
+                 (struct step){"AUTH",
+                               {text_of("AUTH"), text_of(greeting->user), secret_text(password)},
+                               NULL});
     if (database)
         add_step(greeting,
                  (struct step){"SELECT", {text_of("SELECT"), text_of(greeting->database)}});
