@@ -46,11 +46,19 @@ static void add_general(struct text path, struct string *general) {
     }
 }
 
-static const struct config_note *find(const struct config_draft *draft, struct text path) {
-    for (size_t i = 0; i < draft->note_count; i++)
-        if (text_is(path, draft->notes[i].path))
-            return &draft->notes[i];
+/* Looked for from `near` on: what has changed little has it at about the same place. */
+static const struct config_note *find_near(const struct config_draft *draft, struct text path,
+                                           size_t near) {
+    for (size_t i = 0; i < draft->note_count; i++) {
+        const struct config_note *note = &draft->notes[(near + i) % draft->note_count];
+        if (text_is(path, note->path))
+            return note;
+    }
     return NULL;
+}
+
+static const struct config_note *find(const struct config_draft *draft, struct text path) {
+    return find_near(draft, path, 0);
 }
 
 static bool is_none(const struct config_draft *draft, struct text path) {
@@ -105,13 +113,15 @@ static void add_name(struct comparison *c, struct text name) {
 static void compare_values(struct comparison *c) {
     for (size_t i = 0; i < c->is->note_count; i++) {
         const struct config_note *note = &c->is->notes[i];
-        const struct config_note *old = note->value ? find(c->was, text_of(note->path)) : NULL;
+        const struct config_note *old =
+            note->value ? find_near(c->was, text_of(note->path), i) : NULL;
         if (note->value && !(old && old->value && strcmp(old->value, note->value) == 0))
             add_name(c, name_of(note, c->was));
     }
     for (size_t i = 0; i < c->was->note_count; i++) {
         const struct config_note *note = &c->was->notes[i];
-        const struct config_note *now = note->value ? find(c->is, text_of(note->path)) : NULL;
+        const struct config_note *now =
+            note->value ? find_near(c->is, text_of(note->path), i) : NULL;
         if (note->value && !(now && now->value))
             add_name(c, name_of(note, c->is));
     }

@@ -98,6 +98,8 @@ static void on_lost(void *arg) {
 static void on_sweep(void *arg) {
     struct services *services = arg;
     size_t kept = 0;
+    if (services->stopped) /* none of them has gone: the whole program leaves */
+        return;
     for (size_t i = 0; i < services->count; i++) {
         struct courier *courier = services->couriers[i];
         if (!courier_idle(courier)) {

@@ -11,21 +11,21 @@
 static void test_an_answer_is_one_or_has_a_problem_with_a_name(void **state) {
     static const struct {
         int status;
+        bool whole;
         struct http_answer_framing framing;
         const char *problem; /* part of it; NULL: none */
-        bool whole;
     } rows[] = {
-        {200, {"5", false}, NULL, true},
-        {200, {NULL, true}, NULL, true},
-        {500, {NULL, false}, NULL, true},
-        {100, {NULL, false}, NULL, false},
-        {101, {NULL, false}, "leaves HTTP", false},
-        {204, {NULL, false}, NULL, true},
-        {204, {"0", false}, NULL, true},
-        {204, {"00", false}, NULL, true},
-        {204, {"1", false}, "204 with a body", true},
-        {204, {"10", false}, "204 with a body", true},
-        {204, {NULL, true}, "204 with a body", true},
+        {200, true, {"5", false}, NULL},
+        {200, true, {NULL, true}, NULL},
+        {500, true, {NULL, false}, NULL},
+        {100, false, {NULL, false}, NULL},
+        {101, false, {NULL, false}, "leaves HTTP"},
+        {204, true, {NULL, false}, NULL},
+        {204, true, {"0", false}, NULL},
+        {204, true, {"00", false}, NULL},
+        {204, true, {"1", false}, "204 with a body"},
+        {204, true, {"10", false}, "204 with a body"},
+        {204, true, {NULL, true}, "204 with a body"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
