@@ -79,6 +79,7 @@ struct config_service {
     char *ca_file; /* NULL: the system's */
     char *client_certificate;
     char *client_key;
+    struct secret ca, certificate, key; /* what is in these three; read only where asked */
     enum config_link_local link_local;
 };
 
@@ -120,8 +121,8 @@ enum config_for {
     CONFIG_FOR_ALL,     /* every file is read; `serve` and `forward` need not both be there */
     CONFIG_FOR_SERVE,   /* needs an endpoint with a secret, a listener, and a folder for the spool
                            where there is one; reads secrets and Redis' password */
-    CONFIG_FOR_FORWARD, /* needs a service; reads header files, its signing secrets and
- Redis' password */
+    CONFIG_FOR_FORWARD, /* needs a service; reads header files, its signing secrets, its
+                           certificates and Redis' password */
     CONFIG_FOR_LEDGER,  /* reads Redis' password only */
     CONFIG_FOR_SEND,    /* needs an endpoint with a secret, and reads it */
     CONFIG_FOR_SPOOL,   /* reads no file at all */

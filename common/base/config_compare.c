@@ -46,11 +46,19 @@ static void add_general(struct text path, struct string *general) {
     }
 }
 
-static const struct config_note *find(const struct config_draft *draft, struct text path) {
-    for (size_t i = 0; i < draft->note_count; i++)
-        if (text_is(path, draft->notes[i].path))
-            return &draft->notes[i];
+/* Looked for from `near` on: what has changed little has it at about the same place. */
+static const struct config_note *find_near(const struct config_draft *draft, struct text path,
+                                           size_t near) {
+    for (size_t i = 0; i < draft->note_count; i++) {
+        const struct config_note *note = &draft->notes[(near + i) % draft->note_count];
+        if (text_is(path, note->path))
+            return note;
+    }
     return NULL;
+}
+
+static const struct config_note *find(const struct config_draft *draft, struct text path) {
+    return find_near(draft, path, 0);
 }
 
 static bool is_none(const struct config_draft *draft, struct text path) {
@@ -105,28 +113,34 @@ static void add_name(struct comparison *c, struct text name) {
 static void compare_values(struct comparison *c) {
     for (size_t i = 0; i < c->is->note_count; i++) {
         const struct config_note *note = &c->is->notes[i];
-        const struct config_note *old = note->value ? find(c->was, text_of(note->path)) : NULL;
+        const struct config_note *old =
+            note->value ? find_near(c->was, text_of(note->path), i) : NULL;
         if (note->value && !(old && old->value && strcmp(old->value, note->value) == 0))
             add_name(c, name_of(note, c->was));
     }
     for (size_t i = 0; i < c->was->note_count; i++) {
         const struct config_note *note = &c->was->notes[i];
-        const struct config_note *now = note->value ? find(c->is, text_of(note->path)) : NULL;
+        const struct config_note *now =
+            note->value ? find_near(c->is, text_of(note->path), i) : NULL;
         if (note->value && !(now && now->value))
             add_name(c, name_of(note, c->is));
     }
 }
 
 static bool same_secret(const struct secret *a, const struct secret *b) {
-    return text_equal(text_slice((const char *)a->data, a->size),
-                      text_slice((const char *)b->data, b->size));
+    return text_equal(secret_text(a), secret_text(b));
 }
 
-static bool same_secrets(const struct config_endpoint *a, const struct config_endpoint *b) {
-    if (a->secret_file_count != b->secret_file_count)
+struct secrets {
+    const struct secret *items;
+    size_t count;
+};
+
+static bool same_secrets(struct secrets a, struct secrets b) {
+    if (a.count != b.count)
         return true; /* a difference of the values, told as one */
-    for (size_t i = 0; i < a->secret_file_count; i++)
-        if (!same_secret(&a->secrets[i], &b->secrets[i]))
+    for (size_t i = 0; i < a.count; i++)
+        if (!same_secret(&a.items[i], &b.items[i]))
             return false;
     return true;
 }
@@ -139,20 +153,60 @@ static void add_content(struct comparison *c, const char *path) {
         add_name(c, text_of(now->path));
 }
 
-/* What is in the files, where their names are the same. */
-static void compare_secrets(struct comparison *c) {
-    const struct config *was = &c->was->config, *is = &c->is->config;
+/* At "LIST[i].KEY". */
+static void compare_at(struct comparison *c, const char *list, size_t i, const char *key,
+                       struct secrets was, struct secrets is) {
     struct string path = {0};
+    if (same_secrets(was, is))
+        return;
+    string_addf(&path, "%s[%zu].%s", list, i, key);
+    add_content(c, path.data);
+    string_finish(&path);
+}
+
+static void compare_header(struct comparison *c, size_t service, const struct config_header *was,
+                           const struct config_header *is) {
+    struct string path = {0};
+    if (!was->value || !is->value || strcmp(was->value, is->value) == 0)
+        return;
+    string_addf(&path, "services[%zu].header_files.%s", service, is->name);
+    add_content(c, path.data);
+    string_finish(&path);
+}
+
+static void compare_service(struct comparison *c, size_t i) {
+    const struct config_service *was = &c->was->config.services[i],
+                                *is = &c->is->config.services[i];
+    const struct {
+        const char *key;
+        struct secrets was, is;
+    } rows[] = {
+        {"sign.secret_files",
+         {was->sign_keys, was->sign_secret_file_count},
+         {is->sign_keys, is->sign_secret_file_count}},
+        {"ca_file", {&was->ca, 1}, {&is->ca, 1}},
+        {"client_certificate", {&was->certificate, 1}, {&is->certificate, 1}},
+        {"client_key", {&was->key, 1}, {&is->key, 1}},
+    };
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++)
+        compare_at(c, "services", i, rows[k].key, rows[k].was, rows[k].is);
+    for (size_t k = 0; k < was->header_count && k < is->header_count; k++)
+        compare_header(c, i, &was->headers[k], &is->headers[k]);
+}
+
+/* What is in the files, where their names are the same. */
+static void compare_contents(struct comparison *c) {
+    const struct config *was = &c->was->config, *is = &c->is->config;
     if (!same_secret(&was->redis_password, &is->redis_password))
         add_content(c, "redis.password_file");
     for (size_t i = 0; i < was->endpoint_count && i < is->endpoint_count; i++) {
-        if (same_secrets(&was->endpoints[i], &is->endpoints[i]))
-            continue;
-        string_clear(&path);
-        string_addf(&path, "serve.endpoints[%zu].secret_files", i);
-        add_content(c, path.data);
+        const struct config_endpoint *old = &was->endpoints[i], *now = &is->endpoints[i];
+        compare_at(c, "serve.endpoints", i, "secret_files",
+                   (struct secrets){old->secrets, old->secret_file_count},
+                   (struct secrets){now->secrets, now->secret_file_count});
     }
-    string_finish(&path);
+    for (size_t i = 0; i < was->service_count && i < is->service_count; i++)
+        compare_service(c, i);
 }
 
 void config_compare(const struct config *was, const struct config *is, enum config_for whose,
@@ -164,5 +218,5 @@ void config_compare(const struct config *was, const struct config *is, enum conf
                                     .wanted = wanted,
                                     .names = names};
     compare_values(&comparison);
-    compare_secrets(&comparison);
+    compare_contents(&comparison);
 }

@@ -32,6 +32,9 @@ static void finish_secrets(struct config *config) {
     for (size_t i = 0; i < config->service_count; i++) {
         const struct config_service *service = &config->services[i];
         finish_list(service->sign_keys, service->sign_secret_file_count);
+        secret_finish(&config->services[i].ca);
+        secret_finish(&config->services[i].certificate);
+        secret_finish(&config->services[i].key);
         wipe_headers(service->headers, service->header_count);
     }
 }

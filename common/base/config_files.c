@@ -10,6 +10,7 @@
 
 #include "base/config_check.h"
 #include "base/config_table.h"
+#include "base/file.h"
 #include "base/memory.h"
 
 bool config_files_readable(const char *path, struct string *why) {
@@ -77,6 +78,7 @@ bool config_files_writable(const char *folder, struct string *why) {
 
 /* Shorter ones can be guessed by somebody who has seen one signed delivery. */
 enum { SECRET_BYTES_LEAST = 16 };
+enum { PEM_MOST = 1 << 20 }; /* the system's own bundle has a quarter of that */
 
 /* A place that already had a problem holds an empty name. */
 static void read_secret(struct config_draft *draft, const char *key, const char *file,
@@ -123,7 +125,7 @@ static void read_header(struct config_draft *draft, const char *key, struct conf
     struct secret secret = {0};
     struct string why = {0};
     read_secret(draft, key, header->file, &secret);
-    struct text value = text_slice((const char *)secret.data, secret.size);
+    struct text value = secret_text(&secret);
     if (secret.size && !config_check_header_value(value, &why))
         config_draft_problem_of(draft, key, "what is in %s %s", header->file, why.data);
     else if (secret.size)
@@ -146,6 +148,46 @@ static void read_headers(struct config_draft *draft, size_t i) {
     string_finish(&key);
 }
 
+/* A bundle of certificates, or a key: as it is, for whoever understands PEM. */
+static bool read_pem(const char *file, struct secret *pem, struct string *why) {
+    if (!config_files_readable(file, why))
+        return false;
+    unsigned char *buffer = memory_new(PEM_MOST + 1);
+    ssize_t size = file_read(file, buffer, PEM_MOST + 1);
+    if (size < 0)
+        string_addf(why, "cannot read the file %s: %s", file, strerror(errno));
+    else if (size == 0)
+        string_addf(why, "the file %s is empty", file);
+    else if (size > PEM_MOST)
+        string_addf(why, "the file %s is over 1 MiB; it should hold certificates or a key only",
+                    file);
+    else
+        *pem = (struct secret){(unsigned char *)memory_copy(buffer, (size_t)size), (size_t)size};
+    explicit_bzero(buffer, PEM_MOST + 1);
+    free(buffer);
+    return why->size == 0;
+}
+
+static void read_pems(struct config_draft *draft, size_t i) {
+    struct config_service *service = &draft->config.services[i];
+    const struct {
+        const char *key, *file;
+        struct secret *pem;
+    } rows[] = {{"ca_file", service->ca_file, &service->ca},
+                {"client_certificate", service->client_certificate, &service->certificate},
+                {"client_key", service->client_key, &service->key}};
+    struct string key = {0}, why = {0};
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        string_clear(&key);
+        string_clear(&why);
+        string_addf(&key, "services[%zu].%s", i, rows[k].key);
+        if (rows[k].file && *rows[k].file && !read_pem(rows[k].file, rows[k].pem, &why))
+            config_draft_problem_of(draft, key.data, "%s", why.data);
+    }
+    string_finish(&key);
+    string_finish(&why);
+}
+
 static bool opens(const struct config_draft *draft, const char *section, const char *key) {
     return draft->needs == CONFIG_FOR_ALL ||
            (config_table_find(section, key)->read_for & 1U << draft->needs);
@@ -165,6 +207,9 @@ void config_files_read(struct config_draft *draft) {
     if (opens(draft, "services[].sign", "secret_files"))
         for (size_t i = 0; i < config->service_count; i++)
             read_sign_keys(draft, i);
+    if (opens(draft, "services[]", "ca_file"))
+        for (size_t i = 0; i < config->service_count; i++)
+            read_pems(draft, i);
 }
 
 static void alarm_of_endpoint(const struct config *config, size_t i, struct string *lines) {

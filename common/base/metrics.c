@@ -127,6 +127,28 @@ void metric_observe_ms(struct metric *metric, int64_t ms) {
     }
 }
 
+static bool has_label(const struct metric *metric, const char *label, const char *value) {
+    for (size_t i = 0; i < METRIC_LABELS && metric->values[i]; i++)
+        if (strcmp(metric->family->labels[i], label) == 0)
+            return strcmp(metric->values[i], value) == 0;
+    return false;
+}
+
+void metrics_forget(struct metrics *metrics, const char *label, const char *value) {
+    for (struct group *group = metrics->groups; group; group = group->next) {
+        struct metric **at = &group->series;
+        while (*at) {
+            struct metric *metric = *at;
+            if (!has_label(metric, label, value)) {
+                at = &metric->next;
+                continue;
+            }
+            *at = metric->next;
+            metric_destroy(metric);
+        }
+    }
+}
+
 int64_t metric_value(const struct metric *metric) {
     return metric->value;
 }

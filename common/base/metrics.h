@@ -19,7 +19,7 @@ struct metric_family {
 };
 
 struct metrics;
-struct metric; /* one series; lives as long as its metrics */
+struct metric; /* one series; lives as long as its metrics, or until it is forgotten */
 
 struct metrics *metrics_create(void);
 void metrics_destroy(struct metrics *);
@@ -30,6 +30,8 @@ struct metric *metrics_series(struct metrics *, const struct metric_family *, co
 void metric_add(struct metric *, int64_t);
 void metric_set(struct metric *, int64_t);
 void metric_observe_ms(struct metric *, int64_t ms); /* histograms; exposed in seconds */
-int64_t metric_value(const struct metric *);         /* a histogram's count */
+/* All series in which this label has this value are gone; nobody may count them any more. */
+void metrics_forget(struct metrics *, const char *label, const char *value);
+int64_t metric_value(const struct metric *); /* a histogram's count */
 
 void metrics_format(const struct metrics *, struct string *); /* text format 0.0.4 */

@@ -81,6 +81,10 @@ bool secret_decode(struct secret *secret, struct string *why) {
     return false;
 }
 
+struct text secret_text(const struct secret *secret) {
+    return text_slice((const char *)secret->data, secret->size);
+}
+
 void secret_finish(struct secret *secret) {
     if (secret->data)
         explicit_bzero(secret->data, secret->size);

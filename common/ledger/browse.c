@@ -298,6 +298,7 @@ struct where_part { /* one service's question */
     struct op op;
     struct where_op *where;
     size_t at;
+    char *before; /* so far its dead letters were looked through */
 };
 
 static void finish_where(struct op *op) {
@@ -320,14 +321,26 @@ static struct text kept(struct text text) {
     return text_slice(text_copy(text), text.size);
 }
 
+static void finish_where_part(struct op *op) {
+    free(((struct where_part *)op)->before);
+}
+
+static void ask_where(struct where_part *);
+
 static void on_where(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct where_part *part = arg;
     struct where_op *where = part->where;
     struct browse_stand *stand = &where->items[part->at];
+    struct text word = redis_text(redis_item(reply, 0));
+    if (text_is(word, "more")) {
+        free(part->before);
+        part->before = text_copy(redis_text(redis_item(reply, 3)));
+        ask_where(part);
+        return;
+    }
     if (outcome != REDIS_REPLIED) {
         where->outcome = ledger_outcome_of(outcome);
     } else {
-        struct text word = redis_text(redis_item(reply, 0));
         while (!text_is(word, browse_standing_name(stand->standing)))
             stand->standing++;
         stand->attempts = (unsigned)redis_integer(redis_item(reply, 1));
@@ -339,12 +352,10 @@ static void on_where(void *arg, enum redis_outcome outcome, const struct redis_v
         where_end(where);
 }
 
-static void ask_where(struct where_op *where, size_t at) {
+static void ask_where(struct where_part *part) {
+    struct where_op *where = part->where;
     struct ledger *ledger = where->op.ledger;
-    struct text service = where->items[at].service;
-    struct where_part *part = op_start(ledger, sizeof *part);
-    part->where = where;
-    part->at = at;
+    struct text service = where->items[part->at].service;
     struct command command = {.script = &script_where};
     command_key(&command, ledger, "places");
     command_key_of(&command, ledger, "due", service);
@@ -352,7 +363,18 @@ static void ask_where(struct where_op *where, size_t at) {
     command_key_of(&command, ledger, "dead", service);
     command_text(&command, service);
     command_text_of(&command, where->stream_id);
+    command_text_of(&command, part->before);
+    command_number(&command, SEARCH_PAGE);
     command_send(&command, ledger->redis, DEADLINE_MS, true, on_where, part);
+}
+
+static void start_where(struct where_op *where, size_t at) {
+    struct where_part *part = op_start(where->op.ledger, sizeof *part);
+    part->op.finish = finish_where_part;
+    part->where = where;
+    part->at = at;
+    part->before = text_copy(text_of("+"));
+    ask_where(part);
 }
 
 static void on_where_services(void *arg, enum ledger_outcome outcome, const struct text *names,
@@ -368,7 +390,7 @@ static void on_where_services(void *arg, enum ledger_outcome outcome, const stru
     for (size_t i = 0; i < count; i++)
         where->items[i].service = kept(names[i]);
     for (size_t i = 0; i < count; i++)
-        ask_where(where, i);
+        start_where(where, i);
 }
 
 void browse_where(struct ledger *ledger, struct text stream_id, browse_stands_fn *fn, void *arg) {

@@ -14,7 +14,9 @@ redis.call('HSET', about, 'layout', layout)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- Whoever comes to a ledger that never served anybody gets what was accepted while it was set up.
-local first_ever = redis.call('EXISTS', places) == 0
+local never_served = redis.call('HSETNX', about, 'served', 1) == 1
+-- One that forgot all its services had some; one that was written before this field did not note it.
+local first_ever = never_served and redis.call('EXISTS', places) == 0
 
 local function last_id()
   local info = redis.pcall('XINFO', 'STREAM', events)

@@ -65,6 +65,28 @@ struct ssl_ctx_st *certificates_of(const struct certificates *certificates, size
     return certificates->tls[listener];
 }
 
+bool certificates_check_services(const struct config *config, struct string *problems) {
+    static const char *const keys[] = {[TLS_CERTIFICATE] = "client_certificate",
+                                       [TLS_PRIVATE_KEY] = "client_key",
+                                       [TLS_CA] = "ca_file"};
+    struct string path = {0}, why = {0};
+    size_t before = problems->size;
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct config_service *service = &config->services[i];
+        enum tls_culprit culprit;
+        string_clear(&path);
+        string_clear(&why);
+        if (tls_client_check(service->ca_file, service->client_certificate, service->client_key,
+                             &culprit, &why))
+            continue;
+        string_addf(&path, "services[%zu].%s", i, keys[culprit]);
+        config_tell(config, path.data, problems, "%s", why.data);
+    }
+    string_finish(&path);
+    string_finish(&why);
+    return problems->size == before;
+}
+
 static void format_date(int64_t unix_s, char text[DATE_BYTES]) {
     time_t time = (time_t)unix_s;
     struct tm calendar;

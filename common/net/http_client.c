@@ -16,11 +16,10 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "net/address.h"
+#include "net/http_answer.h"
 #include "net/retry_after.h"
 
 enum {
-    MOST_HEAD_BYTES = 64 * 1024,
-    MOST_BODY_BYTES = 1024 * 1024,
     MOST_SPARE = 32,        /* easy handles that wait for the next call */
     MOST_CONNECTIONS = 256, /* kept open for the next call, over all hosts */
 };
@@ -32,11 +31,8 @@ struct http_request {
     struct curl_slist *headers;
     http_done_fn *done;
     void *arg;
-    size_t keep_bytes;
-    size_t head_bytes, body_bytes; /* of the answer, so far */
-    struct string body;
-    const char *problem; /* ours; NULL: libcurl's, in `words` */
-    bool head_whole;
+    struct http_answer answer;
+    const char *problem; /* why it cannot be sent; NULL: it was */
     bool over_socket, link_local;
     char guarded[ADDRESS_BYTES]; /* an address that was not gone to, else empty */
     int64_t since_ms;
@@ -81,7 +77,7 @@ static struct http_request *spare_take(struct http_client *client) {
 static void request_destroy(struct http_request *request) {
     curl_easy_cleanup(request->easy);
     curl_slist_free_all(request->headers);
-    string_finish(&request->body);
+    http_answer_finish(&request->answer);
     free(request);
 }
 
@@ -94,7 +90,7 @@ static void spare_give(struct http_request *request) {
     /* Forgets the body it was lent, and every option of this call. */
     curl_easy_reset(request->easy);
     curl_slist_free_all(request->headers);
-    string_finish(&request->body);
+    http_answer_finish(&request->answer);
     *request = (struct http_request){.client = client, .easy = request->easy};
     TAILQ_INSERT_HEAD(&client->spare, request, entry);
     client->spares++;
@@ -139,13 +135,15 @@ static void explain_no_connection(struct http_request *request) {
 /* libcurl's buffer has an end, an endless line has none. */
 static bool is_line_too_long(const struct http_request *request, CURLcode code) {
     enum { TOO_LARGE = 100 }; /* CURLE_TOO_LARGE, which libcurl 7 does not name */
-    return !request->head_whole && (code == CURLE_OUT_OF_MEMORY || (int)code == TOO_LARGE);
+    return !request->answer.head_whole && (code == CURLE_OUT_OF_MEMORY || (int)code == TOO_LARGE);
 }
 
 /* Why there is no answer, for people. */
 static const char *failure_of(struct http_request *request, CURLcode code) {
     if (request->problem)
         return request->problem;
+    if (request->answer.problem)
+        return request->answer.problem;
     if (code == CURLE_OK)
         return "the answer ended within its headers";
     if (is_line_too_long(request, code))
@@ -159,11 +157,11 @@ static void end_with(struct http_request *request, CURLcode code) {
     struct http_result result = {.outcome = HTTP_FAILED};
     /* libcurl takes a connection that is closed within the headers for a whole answer; what fell
      * over in the middle of its first words has not said yes. */
-    if (code == CURLE_OK && request->head_whole) {
+    if (code == CURLE_OK && request->answer.head_whole) {
         struct text retry_after = text_of(header_of(request->easy, "Retry-After"));
         result.outcome = HTTP_ANSWERED;
         result.status = status_of(request->easy);
-        result.body = string_text(&request->body);
+        result.body = string_text(&request->answer.body);
         result.retry_after_ms = retry_after_ms(retry_after, clock_wall_ms());
     } else {
         result.error = failure_of(request, code);
@@ -258,47 +256,25 @@ static int on_watch_wanted(CURL *easy, curl_socket_t socket, int what, void *arg
 
 /* The answer */
 
-/* What libcurl would wait for or pass over, and what would then lie in the way of the next
- * answer. */
-static const char *problem_of_head(CURL *easy) {
-    const char *length = header_of(easy, "Content-Length");
-    switch (status_of(easy)) {
-    case 101:
-        return "the answer is a 101: it leaves HTTP";
-    case 204:
-        if (header_of(easy, "Transfer-Encoding") || (length && length[strspn(length, "0")]))
-            return "the answer is a 204 with a body";
-        return NULL;
-    default:
-        return NULL;
-    }
-}
-
 static size_t on_head(char *data, size_t one, size_t size, void *arg) {
     struct http_request *request = arg;
+    struct http_answer *answer = &request->answer;
+    CURL *easy = request->easy;
+    bool good = http_answer_add_head(answer, size);
     (void)one;
-    request->head_bytes += size;
-    /* A blank line ends the headers, but for those of a 100 Continue, which come before others. */
-    if (size <= 2 && (data[0] == '\r' || data[0] == '\n')) {
-        request->head_whole = status_of(request->easy) >= 200;
-        request->problem = problem_of_head(request->easy);
-    }
-    if (request->head_bytes > MOST_HEAD_BYTES)
-        request->problem = "the answer's headers are longer than 64 KiB";
-    return request->problem ? 0 : size;
+    if (good && size <= 2 && (data[0] == '\r' || data[0] == '\n'))
+        good = http_answer_end_head(answer, status_of(easy),
+                                    (struct http_answer_framing){
+                                        .content_length = header_of(easy, "Content-Length"),
+                                        .transfer_encoding = header_of(easy, "Transfer-Encoding"),
+                                    });
+    return good ? size : 0;
 }
 
 static size_t on_body(char *data, size_t one, size_t size, void *arg) {
     struct http_request *request = arg;
-    size_t room = request->keep_bytes - request->body.size;
     (void)one;
-    if (room)
-        string_add(&request->body, text_slice(data, size < room ? size : room));
-    request->body_bytes += size;
-    if (request->body_bytes <= MOST_BODY_BYTES)
-        return size;
-    request->problem = "the answer's body is longer than 1 MiB";
-    return 0;
+    return http_answer_add_body(&request->answer, text_slice(data, size)) ? size : 0;
 }
 
 /* The question */
@@ -371,17 +347,21 @@ static void set_url(struct http_request *request, const char *url) {
     free(socket);
 }
 
+static void set_pem(CURL *easy, CURLoption option, struct text pem) {
+    struct curl_blob blob = {(void *)(uintptr_t)pem.data, pem.size, CURL_BLOB_NOCOPY};
+    if (pem.size)
+        curl_easy_setopt(easy, option, &blob);
+}
+
 static void set_tls(CURL *easy, const struct http_call *call) {
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (call->ca_file) {
+    if (call->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAINFO, call->ca_file);
-        /* Else the system's are believed besides. */
+    set_pem(easy, CURLOPT_CAINFO_BLOB, call->ca);
+    if (call->ca_file || call->ca.size) /* else the system's are believed besides */
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    }
-    if (call->client_certificate)
-        curl_easy_setopt(easy, CURLOPT_SSLCERT, call->client_certificate);
-    if (call->client_key)
-        curl_easy_setopt(easy, CURLOPT_SSLKEY, call->client_key);
+    set_pem(easy, CURLOPT_SSLCERT_BLOB, call->client_certificate);
+    set_pem(easy, CURLOPT_SSLKEY_BLOB, call->client_key);
     /* Else OpenSSL asks at the terminal for the password of a key that has one, and waits. */
     curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");
 }
@@ -410,11 +390,11 @@ static void set_manners(struct http_request *request) {
 void http_client_send(struct http_client *client, const struct http_call *call, http_done_fn *done,
                       void *arg) {
     assert(!client->destroyed && done && call->timeout_ms > 0 && call->connect_timeout_ms > 0);
-    assert(call->keep_bytes <= MOST_BODY_BYTES);
+    assert(call->keep_bytes <= HTTP_ANSWER_MOST_BODY);
     struct http_request *request = spare_take(client);
     request->done = done;
     request->arg = arg;
-    request->keep_bytes = call->keep_bytes;
+    request->answer.keep_bytes = call->keep_bytes;
     request->link_local = call->link_local;
     request->since_ms = clock_steady_ms();
     set_manners(request);

@@ -37,13 +37,15 @@ struct http_call {
     int connect_timeout_ms;
     size_t keep_bytes;   /* of the answer's body, 1 MiB at most; 0: none */
     const char *ca_file; /* NULL: the system's */
-    const char *client_certificate;
-    const char *client_key;
+    /* PEM, lent until the callback has returned; empty: none. A connection that was made with
+     * other ones is not reused. */
+    struct text ca; /* in place of a file */
+    struct text client_certificate, client_key;
     bool link_local; /* may go to addresses that address_is_guarded */
 };
 
 struct http_client *http_client_create(struct loop *);
 void http_client_destroy(struct http_client *); /* ends what is in flight as STOPPED */
 
-/* Texts but the body are borrowed until the call returns. */
+/* What is not lent is borrowed until the call returns. */
 void http_client_send(struct http_client *, const struct http_call *, http_done_fn *, void *arg);

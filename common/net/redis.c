@@ -39,7 +39,8 @@ enum {
     REST_MS = 100,      /* until what was refused for the moment is tried again */
     BACKOFF_FIRST_MS = 50,
     BACKOFF_MOST_MS = 1000,
-    STEADY_AFTER_MS = 1000, /* a connection that held so long starts the backoff anew */
+    BACKOFF_REFUSED_MS = 2000, /* it answers, so nothing is gained by asking it often */
+    STEADY_AFTER_MS = 1000,    /* a connection that held so long starts the backoff anew */
 };
 
 enum call_place {
@@ -84,6 +85,7 @@ struct redis {
     int64_t since_ms; /* connected */
     int64_t heard_ms; /* the last bytes */
     unsigned tries;
+    bool refuses; /* so it did when it was last connected to: it is a replica now, or loads */
     struct redis_greeting *greeting;
     size_t greeted; /* replies to it so far */
     struct calls calls[CALL_PLACES];
@@ -261,9 +263,9 @@ static void on_again(void *arg) {
 }
 
 /* Full jitter, so that programs which lost Redis together do not come back together. */
-static int64_t backoff_ms(unsigned tries) {
-    unsigned most = tries < 5 ? BACKOFF_FIRST_MS << tries : BACKOFF_MOST_MS;
-    return 1 + (int64_t)(random_bits() % most);
+static int64_t backoff_ms(unsigned tries, unsigned most_ms) {
+    unsigned ms = tries < 6 ? (unsigned)BACKOFF_FIRST_MS << tries : most_ms;
+    return 1 + (int64_t)(random_bits() % (ms < most_ms ? ms : most_ms));
 }
 
 /* What was sent and may be sent again stands first in line, in its old order. */
@@ -303,7 +305,8 @@ static void drop(struct redis *redis, const char *what, struct text why) {
     redis->reader = NULL;
     loop_timer_cancel(redis->patience);
     loop_timer_cancel(redis->silence);
-    loop_timer_set(redis->again, backoff_ms(redis->tries++));
+    loop_timer_set(redis->again, backoff_ms(redis->tries++,
+                                            redis->refuses ? BACKOFF_REFUSED_MS : BACKOFF_MOST_MS));
     take_back_sent(redis);
     if (was_connected)
         tell_state(redis, false);
@@ -337,6 +340,7 @@ static void on_link_up(void *arg) {
 static void settle_in(struct redis *redis) {
     loop_timer_cancel(redis->patience);
     redis->state = STATE_CONNECTED;
+    redis->refuses = false;
     redis->since_ms = clock_steady_ms();
     string_clear(&redis->trouble);
     tell_state(redis, true);
@@ -372,8 +376,13 @@ static void on_refused(struct redis *redis, struct call *call, struct redis_valu
     }
     bool reconnect = refusal == REDIS_REFUSAL_RECONNECT || refusal == REDIS_REFUSAL_NO_SCRIPT;
     /* A call that stays is still the first of the sent: with the others it goes to the front. */
-    if (reconnect && redis->state == STATE_CONNECTED)
-        drop(redis, "says: ", words);
+    if (!reconnect || redis->state != STATE_CONNECTED)
+        return;
+    if (refusal == REDIS_REFUSAL_RECONNECT) {
+        redis->refuses = true;
+        redis_greeting_ask_for_writes(redis->greeting);
+    }
+    drop(redis, "says: ", words);
 }
 
 static void on_reply(struct redis *redis, struct redis_value **reply) {

@@ -9,8 +9,13 @@
 
 #include "base/memory.h"
 #include "net/redis_protocol.h"
+#include "net/redis_refusal.h"
 
-enum { WORDS = 3, STEPS_BESIDE_SCRIPTS = 4 };
+enum { WORDS = 3, STEPS_BESIDE_SCRIPTS = 5 };
+
+/* Does nothing, and says nothing of what it does: so Redis takes it for one that writes. */
+static const char writing_script[] = "#!lua\nreturn 'taken'";
+static const char writes[] = "writes";
 
 struct step {
     const char *name; /* for people */
@@ -53,10 +58,10 @@ struct redis_greeting *redis_greeting_create(const struct redis_options *options
     greeting->client = text_copy(text_of(options->name));
     snprintf(greeting->database, sizeof greeting->database, "%u", database);
     if (password && password->size)
-        add_step(greeting, (struct step){"AUTH",
-                                         {text_of("AUTH"), text_of(greeting->user),
-                                          text_slice((const char *)password->data, password->size)},
-                                         NULL});
+        add_step(greeting,
+                 (struct step){"AUTH",
+                               {text_of("AUTH"), text_of(greeting->user), secret_text(password)},
+                               NULL});
     if (database)
         add_step(greeting,
                  (struct step){"SELECT", {text_of("SELECT"), text_of(greeting->database)}});
@@ -76,6 +81,13 @@ struct redis_greeting *redis_greeting_create(const struct redis_options *options
                                script});
     }
     return greeting;
+}
+
+void redis_greeting_ask_for_writes(struct redis_greeting *greeting) {
+    if (greeting->steps[greeting->count - 1].name != writes)
+        add_step(
+            greeting,
+            (struct step){writes, {text_of("EVAL"), text_of(writing_script), text_of("0")}, NULL});
 }
 
 void redis_greeting_destroy(struct redis_greeting *greeting) {
@@ -107,6 +119,9 @@ bool redis_greeting_check(const struct redis_greeting *greeting, size_t i,
                           const struct redis_value *reply, struct string *why) {
     assert(i < greeting->count);
     const struct step *step = &greeting->steps[i];
+    /* Any other error, of what this user may do or a full memory, is each call's own affair. */
+    if (step->name == writes && redis_refusal_of(reply->text) != REDIS_REFUSAL_RECONNECT)
+        return true;
     if (reply->kind == REDIS_ERROR) {
         /* A server that does not know AUTH repeats what it was given: the password. */
         bool repeats = text_is(step->words[0], "AUTH") && text_starts(reply->text, "ERR unknown");

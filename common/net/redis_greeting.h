@@ -10,6 +10,9 @@ struct redis_greeting;
 struct redis_greeting *redis_greeting_create(const struct redis_options *, unsigned database);
 void redis_greeting_destroy(struct redis_greeting *);
 
+/* From now on it also asks whether writes are taken. Not from the first, because much can be read
+ * of a Redis that takes none; but to whoever wants to write, one that refused to is not there. */
+void redis_greeting_ask_for_writes(struct redis_greeting *);
 void redis_greeting_add(const struct redis_greeting *, struct evbuffer *);
 size_t redis_greeting_count(const struct redis_greeting *); /* of the replies to come */
 /* False where reply i is not as it has to be, with half a sentence that goes on

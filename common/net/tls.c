@@ -257,6 +257,23 @@ void tls_destroy(struct ssl_ctx_st *tls) {
     SSL_CTX_free(tls);
 }
 
+bool tls_client_check(const char *ca_file, const char *certificate_file,
+                      const char *private_key_file, enum tls_culprit *culprit, struct string *why) {
+    SSL_CTX *tls = create(TLS_client_method(), why);
+    *culprit = TLS_CA;
+    bool good = tls && (!ca_file || load_trust(tls, ca_file, why));
+    if (good && certificate_file) {
+        *culprit = TLS_CERTIFICATE;
+        good = load_certificate(tls, certificate_file, why);
+    }
+    if (good && private_key_file) {
+        *culprit = TLS_PRIVATE_KEY;
+        good = load_key(tls, private_key_file, certificate_file, why);
+    }
+    SSL_CTX_free(tls);
+    return good;
+}
+
 /* ---- A certificate of our own ---- */
 
 static bool add_extension(X509 *certificate, int nid, const char *value) {

@@ -5,7 +5,7 @@
 struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 
 /* Whose fault it was; where neither file was to blame, the certificate's. */
-enum tls_culprit { TLS_CERTIFICATE, TLS_PRIVATE_KEY };
+enum tls_culprit { TLS_CERTIFICATE, TLS_PRIVATE_KEY, TLS_CA };
 
 /* Mozilla's "intermediate" profile: TLS 1.2 and 1.3, ECDHE with AEAD only; ALPN
  * http/1.1, no renegotiation, no compression, no early data. NULL with a sentence
@@ -39,6 +39,11 @@ struct ssl_ctx_st *tls_share(struct ssl_ctx_st *);
  * ca_file NULL: the system's. */
 struct ssl_ctx_st *tls_client_create(const char *ca_file, struct string *why);
 void tls_destroy(struct ssl_ctx_st *);
+
+/* Could a client use these files? Any may be NULL; a certificate needs its key. False with a
+ * sentence. */
+bool tls_client_check(const char *ca_file, const char *certificate_file,
+                      const char *private_key_file, enum tls_culprit *, struct string *why);
 
 /* A P-256 certificate for localhost, 127.0.0.1 and ::1, valid a year, for `up`
  * and tests. The key file is made with mode 0600. */

@@ -61,16 +61,20 @@ static void print_secrets(const struct config *config) {
 /* What config_load does not look into. */
 static bool check_certificates(struct cli *cli, enum config_for needs, struct string *alarms) {
     struct string problems = {0};
-    if (needs != CONFIG_FOR_ALL && needs != CONFIG_FOR_SERVE)
-        return true;
-    struct certificates *certificates = certificates_load(cli->config, &problems);
-    if (certificates)
-        certificates_alarms(certificates, cli->config, clock_wall_ms() / 1000, alarms);
-    else
+    bool all = needs == CONFIG_FOR_ALL;
+    if (all || needs == CONFIG_FOR_SERVE) {
+        struct certificates *certificates = certificates_load(cli->config, &problems);
+        if (certificates)
+            certificates_alarms(certificates, cli->config, clock_wall_ms() / 1000, alarms);
+        certificates_destroy(certificates);
+    }
+    if (all || needs == CONFIG_FOR_FORWARD)
+        certificates_check_services(cli->config, &problems);
+    bool fine = problems.size == 0;
+    if (!fine) {
         cli->options.exit = CLI_BAD_CONFIG;
-    bool fine = certificates;
-    fputs(problems.data ? problems.data : "", stderr);
-    certificates_destroy(certificates);
+        fputs(problems.data, stderr);
+    }
     string_finish(&problems);
     return fine;
 }

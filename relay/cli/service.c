@@ -204,7 +204,8 @@ static void forget(struct services *this) {
     }
     if (is_configured(this, this->name)) {
         cli_fail(&this->cli, CLI_FAILED,
-                 "%s has the service \"%s\": take it out there and restart forward first, or it "
+                 "%s has the service \"%s\": take it out there and have forward read that (SIGHUP) "
+                 "first, or it "
                  "would begin again as a new one",
                  this->cli.config->file, this->name);
         return;

@@ -16,13 +16,14 @@ struct signer;
 struct attempt {
     LIST_ENTRY(attempt) attempts; /* in struct courier */
     struct courier *courier;
-    struct ledger_event event; /* texts in `kept` */
-    struct text lease;         /* the same */
-    unsigned failed;           /* attempts settled before this one */
-    int64_t first_ms;          /* Redis' time of the first of them; 0 where there is none */
-    int64_t taken_ms;          /* Redis' time when this one was handed out */
-    bool probe;                /* of an open breaker */
-    unsigned round;            /* see pace_start */
+    const struct config_service *service; /* of the edition in which it began */
+    struct ledger_event event;            /* texts in `kept` */
+    struct text lease;                    /* the same */
+    unsigned failed;                      /* attempts settled before this one */
+    int64_t first_ms; /* Redis' time of the first of them; 0 where there is none */
+    int64_t taken_ms; /* Redis' time when this one was handed out */
+    bool probe;       /* of an open breaker */
+    unsigned round;   /* see pace_start */
     char *kept;
 };
 

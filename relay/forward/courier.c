@@ -36,6 +36,7 @@ enum courier_state {
 struct courier {
     const struct courier_house *house;
     const struct config_service *service;
+    const struct config_service *next; /* of another edition, when the ledger has answered */
     struct signer *signer;
     struct tally tally;
     struct pace pace;
@@ -53,6 +54,17 @@ struct courier {
     size_t in_flight, retries;     /* of these, made before */
 };
 
+/* Here it takes over what it needs of an edition. */
+static void follow(struct courier *courier, const struct config_service *service) {
+    courier->service = service;
+    courier->next = NULL;
+    signer_destroy(courier->signer);
+    courier->signer = signer_create(service);
+    courier->tally.service = service->name;
+    pace_limit(&courier->pace, service->concurrency, service->rate, clock_steady_ms());
+    tally_pace(&courier->tally, &courier->pace);
+}
+
 static void on_due(void *arg) {
     struct courier *courier = arg;
     courier->held_to_ms = 0;
@@ -63,11 +75,9 @@ struct courier *courier_create(const struct courier_house *house,
                                const struct config_service *service) {
     struct courier *courier = memory_new(sizeof *courier);
     courier->house = house;
-    courier->service = service;
-    courier->signer = signer_create(service);
     tally_init(&courier->tally, house->metrics, service->name);
     pace_init(&courier->pace, service->concurrency, service->rate, clock_steady_ms());
-    tally_pace(&courier->tally, &courier->pace);
+    follow(courier, service);
     courier->due = loop_timer_create(house->loop, on_due, courier);
     LIST_INIT(&courier->attempts);
     return courier;
@@ -117,6 +127,30 @@ bool courier_done(const struct courier *courier) {
     /* While Redis is away a take has not been sent: nothing is handed out by it. */
     bool handed_out = courier->state == COURIER_TAKING && ledger_connected(courier->house->ledger);
     return courier->stopped && !handed_out && courier->in_flight == 0;
+}
+
+bool courier_idle(const struct courier *courier) {
+    bool asks = courier->state == COURIER_TAKING || courier->state == COURIER_HEALING;
+    return courier->stopped && !asks && courier->in_flight == 0;
+}
+
+const char *courier_name(const struct courier *courier) {
+    return courier->service->name;
+}
+
+static bool is_of(const struct config *config, const struct config_service *service) {
+    for (size_t i = 0; i < config->service_count; i++)
+        if (service == &config->services[i])
+            return true;
+    return false;
+}
+
+bool courier_holds(const struct courier *courier, const struct config *config) {
+    const struct attempt *attempt;
+    LIST_FOREACH (attempt, &courier->attempts, attempts)
+        if (is_of(config, attempt->service))
+            return true;
+    return is_of(config, courier->service) || is_of(config, courier->next);
 }
 
 /* The timer only ever moves nearer: a look too many costs one call, one too few an event's time. */
@@ -185,7 +219,7 @@ static void settle(struct attempt *attempt, const struct verdict *verdict, struc
 
 static struct breaker judge_service(struct attempt *attempt, const struct verdict *verdict) {
     struct courier *courier = attempt->courier;
-    const struct config_service *service = courier->service;
+    const struct config_service *service = attempt->service;
     struct pace *pace = &courier->pace;
     struct breaker breaker = {MOVES_BREAKER_AS_IS, 0};
     unsigned failed_probes = attempt->probe ? pace->probes + 1 : 0;
@@ -208,7 +242,7 @@ static void on_answered(void *arg, const struct http_result *result) {
     if (result->outcome == HTTP_STOPPED)
         return;
     struct verdict verdict =
-        verdict_of(courier->service, &(struct verdict_case){
+        verdict_of(attempt->service, &(struct verdict_case){
                                          .result = result,
                                          .failed = attempt->failed,
                                          .first_ms = attempt->first_ms,
@@ -226,6 +260,7 @@ static void on_answered(void *arg, const struct http_result *result) {
 
 static void start_attempt(struct courier *courier, const struct moves_haul *haul, size_t i) {
     struct attempt *attempt = attempt_create(&haul->taken[i], haul->now_ms);
+    attempt->service = courier->service;
     attempt->probe = haul->probe;
     attempt->round = pace_start(&courier->pace);
     add_attempt(courier, attempt);
@@ -263,6 +298,8 @@ static bool may_take(struct courier *courier) {
  */
 static void go_on(struct courier *courier) {
     courier->state = COURIER_RESTING;
+    if (courier->next)
+        follow(courier, courier->next);
     if (courier->stopped)
         courier->house->on_rest(courier->house->arg);
     else if (courier->heal_wanted)
@@ -372,4 +409,13 @@ void courier_open(struct courier *courier) {
 void courier_stop(struct courier *courier) {
     courier->stopped = true;
     loop_timer_cancel(courier->due);
+}
+
+/* A take under way is finished by the edition that asked: its lease goes by that one's time-out,
+ * and what it hands out by that one's filter. */
+void courier_change(struct courier *courier, const struct config_service *service) {
+    courier->stopped = false;
+    courier->next = service;
+    if (courier->state == COURIER_CLOSED || courier->state == COURIER_RESTING)
+        follow(courier, service);
 }

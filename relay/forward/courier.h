@@ -7,6 +7,7 @@
 #include "net/http_client.h"
 
 struct courier;
+struct config;
 struct config_service;
 
 struct courier_house { /* what all couriers share; outlives them */
@@ -26,8 +27,14 @@ void courier_destroy(struct courier *);
 void courier_open(struct courier *); /* the ledger was opened, or is back: heal, then take */
 void courier_wake(struct courier *); /* the stream may have grown */
 void courier_stop(struct courier *); /* takes no more; what is in flight is still settled */
+/* By another edition from now on, also after a stop; what is in flight keeps to its own. */
+void courier_change(struct courier *, const struct config_service *);
+bool courier_holds(const struct courier *, const struct config *); /* anything of that edition */
+const char *courier_name(const struct courier *);
 
 /* Its place in the stream while it waits for the bell; empty while it is busy. */
 struct text courier_waits_at(const struct courier *);
 /* Stopped, and nothing is in flight. */
 bool courier_done(const struct courier *);
+/* The same, and nobody will call back: it may be destroyed while all else goes on. */
+bool courier_idle(const struct courier *);

@@ -9,34 +9,34 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
-#include "base/memory.h"
-#include "forward/courier.h"
+#include "forward/edition.h"
 #include "forward/janitor.h"
+#include "forward/services.h"
 #include "ledger/bell.h"
-#include "ledger/moves.h"
 #include "net/admin.h"
+#include "net/editions.h"
 
 enum {
-    OPEN_DEADLINE_MS = 30000,
-    OPEN_AGAIN_MS = 1000,
     DRAIN_SPARE_MS = 5000, /* beyond the longest time-out: to settle the last attempts */
     EXIT_USAGE = 2,
     EXIT_CONFIG = 78,
 };
 
 struct forwarder {
+    struct edition *first;
+    const struct config *config; /* of the first edition: connections hold to it to the end */
     struct loop *loop;
-    struct config *config;
     struct ledger *ledger;
     struct http_client *client;
     struct metrics *metrics;
     struct admin *admin;
     struct bell *bell;
     struct janitor *janitor;
-    struct courier_house house;
-    struct courier **couriers;
-    struct loop_timer *open_again, *deadline;
-    bool opening, opened, stopping;
+    struct services *services;
+    struct editions *editions;
+    struct loop_timer *deadline;
+    int64_t longest_timeout_ms; /* of all editions so far */
+    bool opened, stopping;
     int64_t away_since_ms; /* steady; 0 while connected */
     struct metric *connected, *connects;
 };
@@ -46,49 +46,15 @@ static const struct metric_family connected_family = {
 static const struct metric_family connects_family = {
     "kula_relay_redis_connects_total", METRIC_COUNTER, "Connections made to Redis.", {NULL}};
 
-static size_t courier_count(const struct forwarder *forwarder) {
-    return forwarder->config->service_count;
-}
-
-/* Open, heal, take */
-
-static void open_services(struct forwarder *);
-
-static void on_opened(void *arg, enum ledger_outcome outcome) {
+static void on_open(void *arg) {
     struct forwarder *forwarder = arg;
-    forwarder->opening = false;
-    if (forwarder->stopping)
-        return;
-    if (outcome != LEDGER_DONE) {
-        loop_timer_set(forwarder->open_again, OPEN_AGAIN_MS);
-        return;
-    }
     if (!forwarder->opened)
-        log_info("forwarding services=%zu", courier_count(forwarder));
+        log_info("forwarding services=%zu", services_count(forwarder->services));
     forwarder->opened = true;
-    for (size_t i = 0; i < courier_count(forwarder); i++)
-        courier_open(forwarder->couriers[i]);
     janitor_start(forwarder->janitor);
 }
 
-static void open_services(struct forwarder *forwarder) {
-    if (forwarder->opening || forwarder->stopping)
-        return;
-    forwarder->opening = true;
-    moves_open(forwarder->ledger, forwarder->config->services, courier_count(forwarder),
-               OPEN_DEADLINE_MS, on_opened, forwarder);
-}
-
-static void on_open_again(void *arg) {
-    open_services(arg);
-}
-
-static void on_lost(void *arg) {
-    struct forwarder *forwarder = arg;
-    /* After a pause: what made the ledger forget us may be going on. */
-    if (!forwarder->opening && !forwarder->stopping)
-        loop_timer_set(forwarder->open_again, OPEN_AGAIN_MS);
-}
+/* Redis comes and goes */
 
 static void on_ring(void *);
 
@@ -122,53 +88,30 @@ static void on_state(void *arg, bool connected) {
     }
     forwarder->away_since_ms = 0;
     /* Whatever Redis forgot meanwhile, groups or all of it, is put right before the next take. */
-    open_services(forwarder);
+    services_open(forwarder->services);
 }
 
 /* Rest: the bell, or the end */
 
-static int compare_ids(struct text a, struct text b) {
-    uint64_t a_ms = 0, b_ms = 0, a_seq = 0, b_seq = 0;
-    text_to_uint(text_cut(&a, '-'), UINT64_MAX, &a_ms);
-    text_to_uint(text_cut(&b, '-'), UINT64_MAX, &b_ms);
-    text_to_uint(a, UINT64_MAX, &a_seq);
-    text_to_uint(b, UINT64_MAX, &b_seq);
-    if (a_ms != b_ms)
-        return a_ms < b_ms ? -1 : 1;
-    return a_seq < b_seq ? -1 : a_seq > b_seq;
-}
-
-static void arm_bell(struct forwarder *forwarder) {
-    struct text after = {0};
-    for (size_t i = 0; i < courier_count(forwarder); i++) {
-        struct text place = courier_waits_at(forwarder->couriers[i]);
-        if (place.size && (!after.size || compare_ids(place, after) < 0))
-            after = place;
-    }
-    if (after.size)
-        bell_arm(forwarder->bell, after);
-}
-
 static void leave_when_done(struct forwarder *forwarder) {
-    for (size_t i = 0; i < courier_count(forwarder); i++)
-        if (!courier_done(forwarder->couriers[i]))
-            return;
+    if (!services_done(forwarder->services))
+        return;
     log_info("stopped");
     loop_stop(forwarder->loop);
 }
 
 static void on_rest(void *arg) {
     struct forwarder *forwarder = arg;
+    struct text after = services_wait_at(forwarder->services);
     if (forwarder->stopping)
         leave_when_done(forwarder);
-    else
-        arm_bell(forwarder);
+    else if (after.size)
+        bell_arm(forwarder->bell, after);
 }
 
 static void on_ring(void *arg) {
     struct forwarder *forwarder = arg;
-    for (size_t i = 0; i < courier_count(forwarder); i++)
-        courier_wake(forwarder->couriers[i]);
+    services_wake(forwarder->services);
 }
 
 /* Stop */
@@ -179,14 +122,6 @@ static void on_drain_deadline(void *arg) {
     loop_stop(forwarder->loop);
 }
 
-static int64_t longest_timeout_ms(const struct config *config) {
-    int64_t longest = 0;
-    for (size_t i = 0; i < config->service_count; i++)
-        if (config->services[i].timeout_ms > longest)
-            longest = config->services[i].timeout_ms;
-    return longest;
-}
-
 static void on_terminate(void *arg) {
     struct forwarder *forwarder = arg;
     if (forwarder->stopping) {
@@ -195,16 +130,42 @@ static void on_terminate(void *arg) {
     }
     log_info("stopping: attempts in flight are finished");
     forwarder->stopping = true;
-    loop_timer_set(forwarder->deadline, longest_timeout_ms(forwarder->config) + DRAIN_SPARE_MS);
-    for (size_t i = 0; i < courier_count(forwarder); i++)
-        courier_stop(forwarder->couriers[i]);
+    loop_timer_set(forwarder->deadline, forwarder->longest_timeout_ms + DRAIN_SPARE_MS);
+    services_stop(forwarder->services);
     leave_when_done(forwarder);
 }
 
-static void on_hangup(void *arg) {
-    (void)arg;
-    log_warning("SIGHUP is not acted upon: restart to read the configuration again");
+/* Editions of the configuration */
+
+static void note_timeouts(struct forwarder *forwarder, const struct config *config) {
+    for (size_t i = 0; i < config->service_count; i++)
+        if (config->services[i].timeout_ms > forwarder->longest_timeout_ms)
+            forwarder->longest_timeout_ms = config->services[i].timeout_ms;
 }
+
+static void on_taken(void *arg, struct edition *was, struct edition *is) {
+    struct forwarder *forwarder = arg;
+    (void)was;
+    note_timeouts(forwarder, is->config);
+    services_change(forwarder->services, is->config);
+    janitor_change(forwarder->janitor, is->config);
+}
+
+static bool is_held(void *arg, const struct edition *edition) {
+    const struct forwarder *forwarder = arg;
+    return services_hold(forwarder->services, edition->config) ||
+           janitor_holds(forwarder->janitor, edition->config);
+}
+
+static const struct editions_ways ways = {
+    .load = edition_load,
+    .destroy = edition_destroy,
+    .config = edition_config,
+    .compare = edition_compare,
+    .add_files = edition_add_files,
+    .on_taken = on_taken,
+    .is_held = is_held,
+};
 
 /* Admin */
 
@@ -240,12 +201,32 @@ static bool start_admin(struct forwarder *forwarder, struct string *why) {
     return forwarder->admin != NULL;
 }
 
+static void start_services(struct forwarder *forwarder) {
+    note_timeouts(forwarder, forwarder->config);
+    forwarder->services = services_create(&(struct services_needs){.loop = forwarder->loop,
+                                                                   .ledger = forwarder->ledger,
+                                                                   .client = forwarder->client,
+                                                                   .metrics = forwarder->metrics,
+                                                                   .on_open = on_open,
+                                                                   .on_rest = on_rest,
+                                                                   .arg = forwarder},
+                                          forwarder->config);
+    forwarder->editions = editions_start(&(struct editions_needs){.loop = forwarder->loop,
+                                                                  .metrics = forwarder->metrics,
+                                                                  .program = "forward",
+                                                                  .first = forwarder->first,
+                                                                  .ways = &ways,
+                                                                  .arg = forwarder});
+    services_open(forwarder->services);
+}
+
 static bool start(struct forwarder *forwarder, struct string *why) {
+    /* Until somebody listens to it: its default would end us. */
+    signal(SIGHUP, SIG_IGN);
     struct loop *loop = forwarder->loop = loop_create();
     forwarder->metrics = metrics_create();
     forwarder->connected = metrics_series(forwarder->metrics, &connected_family, NULL, NULL);
     forwarder->connects = metrics_series(forwarder->metrics, &connects_family, NULL, NULL);
-    forwarder->open_again = loop_timer_create(loop, on_open_again, forwarder);
     forwarder->deadline = loop_timer_create(loop, on_drain_deadline, forwarder);
     forwarder->client = http_client_create(loop);
     forwarder->ledger =
@@ -257,22 +238,9 @@ static bool start(struct forwarder *forwarder, struct string *why) {
         return false;
     forwarder->janitor =
         janitor_create(loop, forwarder->ledger, forwarder->metrics, forwarder->config);
-    forwarder->house =
-        (struct courier_house){.loop = loop,
-                               .ledger = forwarder->ledger,
-                               .client = forwarder->client,
-                               .metrics = forwarder->metrics,
-                               .owed_most_ms = forwarder->config->retention.events_ms,
-                               .on_rest = on_rest,
-                               .on_lost = on_lost,
-                               .arg = forwarder};
-    forwarder->couriers = memory_new(courier_count(forwarder) * sizeof(struct courier *));
-    for (size_t i = 0; i < courier_count(forwarder); i++)
-        forwarder->couriers[i] = courier_create(&forwarder->house, &forwarder->config->services[i]);
+    start_services(forwarder);
     loop_on_signal(loop, SIGTERM, on_terminate, forwarder);
     loop_on_signal(loop, SIGINT, on_terminate, forwarder);
-    loop_on_signal(loop, SIGHUP, on_hangup, forwarder);
-    open_services(forwarder);
     return true;
 }
 
@@ -281,26 +249,25 @@ static void finish(struct forwarder *forwarder) {
     bell_destroy(forwarder->bell);
     ledger_destroy(forwarder->ledger);
     janitor_destroy(forwarder->janitor);
-    for (size_t i = 0; forwarder->couriers && i < courier_count(forwarder); i++)
-        courier_destroy(forwarder->couriers[i]);
-    free(forwarder->couriers);
+    services_destroy(forwarder->services);
+    editions_stop(forwarder->editions);
     admin_stop(forwarder->admin);
-    loop_timer_destroy(forwarder->open_again);
     loop_timer_destroy(forwarder->deadline);
-    loop_destroy(forwarder->loop);
     metrics_destroy(forwarder->metrics);
-    config_destroy(forwarder->config);
+    loop_destroy(forwarder->loop);
+    edition_destroy(forwarder->first);
 }
 
 static int run(const char *config_file) {
     struct forwarder forwarder = {0};
     struct string problems = {0};
-    forwarder.config = config_load(config_file, CONFIG_FOR_FORWARD, &problems);
-    if (!forwarder.config) {
+    forwarder.first = edition_load(config_file, &problems);
+    if (!forwarder.first) {
         fputs(problems.data, stderr);
         string_finish(&problems);
         return EXIT_CONFIG;
     }
+    forwarder.config = forwarder.first->config;
     log_start("forward", forwarder.config->log_level, forwarder.config->log_format);
     bool started = start(&forwarder, &problems);
     if (started)
@@ -325,7 +292,12 @@ static const char help[] =
     "  --help          this text\n"
     "\n"
     "SIGTERM and SIGINT finish the attempts in flight, then stop; a second one\n"
-    "stops at once. /healthz, /readyz and /metrics are served on forward.admin.\n"
+    "stops at once. SIGHUP reads the configuration again and takes it whole or not\n"
+    "at all: services, forward.retention and log.level; the log names what needs a\n"
+    "restart. Header files, signing secrets and certificates are also taken within\n"
+    "seconds when they change. Attempts in flight are finished as they began.\n"
+    "\n"
+    "/healthz, /readyz and /metrics are served on forward.admin.\n"
     "Exit codes: 0 stopped, 1 could not start, 2 usage, 78 configuration invalid.\n";
 
 int forward_main(int argc, char **argv) {

@@ -29,6 +29,15 @@ static void count_tokens(struct pace *pace, int64_t now_ms) {
     pace->tokens_ms = now_ms;
 }
 
+void pace_limit(struct pace *pace, int64_t concurrency, int64_t rate, int64_t now_ms) {
+    bool wide = pace->window >= (double)pace->most;
+    count_tokens(pace, now_ms);
+    pace->most = concurrency;
+    pace->rate = rate;
+    pace->window = wide ? (double)concurrency : bounded(pace->window, 1, (double)concurrency);
+    pace->tokens = bounded(pace->tokens, 0, most_tokens(pace));
+}
+
 size_t pace_room(const struct pace *pace, size_t in_flight, size_t retries) {
     size_t window = (size_t)pace->window;
     if (window > in_flight)

@@ -34,6 +34,10 @@ struct pace {
 
 void pace_init(struct pace *, int64_t concurrency, int64_t rate, int64_t now_ms);
 
+/* Other limits. A window that stood at its most does so again, one that trouble has narrowed stays
+ * narrow. */
+void pace_limit(struct pace *, int64_t concurrency, int64_t rate, int64_t now_ms);
+
 /* How many attempts may start, with so many in flight, of which so many are
  * retries: as far as the window goes, and now, as `rate` goes too; and how many
  * of the new ones may be retries. */

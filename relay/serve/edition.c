@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/config_compare.h"
 #include "base/memory.h"
 #include "net/certificates.h"
 #include "net/tls.h"
@@ -55,14 +54,12 @@ static bool is_renewed(const struct edition *was, const struct edition *is, size
            strcmp(was->config->listeners[i].certificate, is->config->listeners[i].certificate) == 0;
 }
 
-void edition_compare(const struct edition *was, const struct edition *is, struct string *live) {
-    config_compare(was->config, is->config, CONFIG_FOR_SERVE, CONFIG_CHANGE_LIVE, live);
+void edition_compare(const struct edition *was, const struct edition *is, enum config_change wanted,
+                     struct string *names) {
+    config_compare(was->config, is->config, CONFIG_FOR_SERVE, wanted, names);
+    if (wanted != CONFIG_CHANGE_LIVE)
+        return;
     for (size_t i = 0; i < was->config->listener_count && i < is->config->listener_count; i++)
         if (is_renewed(was, is, i))
-            string_addf(live, "%sserve.listen[%zu].certificate", live->size ? ", " : "", i);
-}
-
-void edition_compare_restart(const struct edition *was, const struct edition *is,
-                             struct string *restart) {
-    config_compare(was->config, is->config, CONFIG_FOR_SERVE, CONFIG_CHANGE_RESTART, restart);
+            string_addf(names, "%sserve.listen[%zu].certificate", names->size ? ", " : "", i);
 }

@@ -1,43 +1,29 @@
 #include "serve/reload.h"
 
-#include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/certificates.h"
+#include "net/editions.h"
 #include "net/file_watch.h"
 #include "net/tls.h"
 #include "serve/edition.h"
 #include "serve/endpoints.h"
 #include "serve/ingress.h"
 
-enum {
-    LOOK_AT_FILES_MS = 1000,
-    LOOK_AT_RETIRED_MS = 1000,
-    ALARMS_AGAIN_MS = 24 * 3600 * 1000,
-};
+enum { ALARMS_AGAIN_MS = 24 * 3600 * 1000 };
 
 struct reload {
     struct reload_needs needs;
     struct edition *current;
-    LIST_HEAD(retired_list, edition) retired; /* deliveries may still hold them */
-    struct ssl_ctx_st **shown;                /* by each listener of the first edition; shared */
-    struct file_watch *watch;
-    struct loop_timer *look_at_retired;
+    struct editions *editions;
+    struct ssl_ctx_st **shown; /* by each listener of the first edition; shared */
     struct loop_timer *tickets_old;
     struct loop_timer *alarms_again;
 };
 
-static const struct metric_family reloads_total = {
-    .name = "kula_relay_reloads_total",
-    .kind = METRIC_COUNTER,
-    .help = "Times that the configuration was read again: taken, refused or unchanged.",
-    .labels = {"outcome"},
-};
 static const struct metric_family not_after = {
     .name = "kula_relay_certificate_not_after_timestamp_seconds",
     .kind = METRIC_GAUGE,
@@ -49,10 +35,6 @@ static const struct metric_family alarms = {
     .kind = METRIC_GAUGE,
     .help = "What is bad about certificates and secrets in force; the log says what.",
 };
-
-static void count(struct reload *reload, const char *outcome) {
-    metric_add(metrics_series(reload->needs.metrics, &reloads_total, outcome, NULL), 1);
-}
 
 /* ---- What is bad and works ---- */
 
@@ -113,153 +95,80 @@ static void show(struct reload *reload, const struct edition *edition) {
     }
 }
 
-/* ---- Which files are looked at ---- */
+/* ---- Editions ---- */
 
-/* Not the configuration itself: a person may save it half done, and says when it is ready. */
-static void watch_files(struct reload *reload) {
-    const struct config *config = reload->current->config;
-    file_watch_restart(reload->watch);
+static const struct config *config_of(const struct edition *edition) {
+    return edition->config;
+}
+
+static void add_files(const struct edition *edition, struct file_watch *watch) {
+    const struct config *config = edition->config;
     for (size_t i = 0; i < config->listener_count; i++) {
-        file_watch_add(reload->watch, config->listeners[i].certificate);
-        file_watch_add(reload->watch, config->listeners[i].private_key);
+        file_watch_add(watch, config->listeners[i].certificate);
+        file_watch_add(watch, config->listeners[i].private_key);
     }
     for (size_t i = 0; i < config->endpoint_count; i++)
         for (size_t k = 0; k < config->endpoints[i].secret_file_count; k++)
-            file_watch_add(reload->watch, config->endpoints[i].secret_files[k]);
+            file_watch_add(watch, config->endpoints[i].secret_files[k]);
 }
 
-/* ---- The old edition goes, the new one comes ---- */
-
-static void on_look_at_retired(void *arg) {
+static void on_taken(void *arg, struct edition *was, struct edition *is) {
     struct reload *reload = arg;
-    struct edition *edition, *next;
-    for (edition = LIST_FIRST(&reload->retired); edition; edition = next) {
-        next = LIST_NEXT(edition, entry);
-        if (ingress_holds(reload->needs.ingress, edition->endpoints))
-            continue;
-        LIST_REMOVE(edition, entry);
-        edition_destroy(edition);
-        log_debug("old edition is gone");
-    }
-    if (!LIST_EMPTY(&reload->retired))
-        loop_timer_set(reload->look_at_retired, LOOK_AT_RETIRED_MS);
-}
-
-/* Ledger and spools have borrowed from the first one, so that it stays. */
-static void retire(struct reload *reload, struct edition *edition) {
-    endpoints_leave(edition->endpoints);
-    if (edition == reload->needs.first)
-        return;
-    LIST_INSERT_HEAD(&reload->retired, edition, entry);
-    /* Setting it again would move it, and reloads close together put it off for ever. */
-    if (!loop_timer_is_set(reload->look_at_retired))
-        loop_timer_set(reload->look_at_retired, LOOK_AT_RETIRED_MS);
-}
-
-static void take(struct reload *reload, struct edition *edition) {
-    retire(reload, reload->current);
-    reload->current = edition;
-    endpoints_enter(edition->endpoints, reload->needs.metrics);
-    ingress_set_endpoints(reload->needs.ingress, edition->endpoints);
-    show(reload, edition);
-    log_start("serve", edition->config->log_level, reload->needs.first->config->log_format);
-    watch_files(reload);
+    reload->current = is;
+    endpoints_leave(was->endpoints);
+    endpoints_enter(is->endpoints, reload->needs.metrics);
+    ingress_set_endpoints(reload->needs.ingress, is->endpoints);
+    show(reload, is);
     tell_alarms(reload);
 }
 
-/* ---- Reading it again ---- */
-
-static void refuse(struct reload *reload, const char *cause, const struct string *problems) {
-    struct text rest = string_text(problems);
-    count(reload, "refused");
-    log_error("reload refused, everything stays as it was cause=%s", cause);
-    while (rest.size) {
-        struct text line = text_cut(&rest, '\n');
-        log_error("configuration mistake problem=%.*s", TEXT_ARG(line));
-    }
+static bool is_held(void *arg, const struct edition *edition) {
+    const struct reload *reload = arg;
+    return ingress_holds(reload->needs.ingress, edition->endpoints);
 }
 
-static void tell_restart(const struct reload *reload, const struct edition *edition) {
-    struct string names = {0};
-    edition_compare_restart(reload->needs.first, edition, &names);
-    if (names.size)
-        log_warning("settings changed that need a restart settings=%s", names.data);
-    string_finish(&names);
-}
-
-static void consider(struct reload *reload, const char *cause, struct edition *edition,
-                     int64_t began_ms) {
-    struct string changed = {0};
-    edition_compare(reload->current, edition, &changed);
-    tell_restart(reload, edition);
-    count(reload, changed.size ? "taken" : "unchanged");
-    if (changed.size) {
-        take(reload, edition);
-        log_info("reload taken cause=%s changed=%s ms=%" PRId64, cause, changed.data,
-                 clock_steady_ms() - began_ms);
-    } else {
-        edition_destroy(edition);
-        log_debug("reload found nothing to take cause=%s", cause);
-    }
-    string_finish(&changed);
-}
-
-static void read_again(struct reload *reload, const char *cause) {
-    int64_t began_ms = clock_steady_ms();
-    struct string problems = {0};
-    struct edition *edition = edition_load(reload->needs.first->config->file, &problems);
-    if (edition)
-        consider(reload, cause, edition, began_ms);
-    else
-        refuse(reload, cause, &problems);
-    string_finish(&problems);
-}
-
-static void on_hangup(void *arg) {
-    read_again(arg, "SIGHUP");
-}
-
-static void on_file_changed(void *arg) {
-    read_again(arg, "file");
-}
+static const struct editions_ways ways = {
+    .load = edition_load,
+    .destroy = edition_destroy,
+    .config = config_of,
+    .compare = edition_compare,
+    .add_files = add_files,
+    .on_taken = on_taken,
+    .is_held = is_held,
+};
 
 struct reload *reload_start(const struct reload_needs *needs) {
     struct reload *reload = memory_new(sizeof *reload);
     size_t listeners = needs->first->config->listener_count;
     reload->needs = *needs;
     reload->current = needs->first;
-    LIST_INIT(&reload->retired);
     reload->shown = memory_new(listeners * sizeof *reload->shown);
     for (size_t i = 0; i < listeners; i++)
         if (certificates_of(needs->first->certificates, i))
             set_shown(reload, i, certificates_of(needs->first->certificates, i));
-    reload->look_at_retired = loop_timer_create(needs->loop, on_look_at_retired, reload);
     reload->tickets_old = loop_timer_create(needs->loop, on_tickets_old, reload);
     loop_timer_set(reload->tickets_old, TLS_TICKETS_MS);
     reload->alarms_again = loop_timer_create(needs->loop, on_alarms_again, reload);
-    reload->watch = file_watch_create(needs->loop, LOOK_AT_FILES_MS, on_file_changed, reload);
     endpoints_enter(needs->first->endpoints, needs->metrics);
-    watch_files(reload);
     on_alarms_again(reload);
-    loop_on_signal(needs->loop, SIGHUP, on_hangup, reload);
+    reload->editions = editions_start(&(struct editions_needs){
+        .loop = needs->loop,
+        .metrics = needs->metrics,
+        .program = "serve",
+        .first = needs->first,
+        .ways = &ways,
+        .arg = reload,
+    });
     return reload;
 }
 
 void reload_stop(struct reload *reload) {
     if (!reload)
         return;
-    while (!LIST_EMPTY(&reload->retired)) {
-        struct edition *edition = LIST_FIRST(&reload->retired);
-        LIST_REMOVE(edition, entry);
-        edition_destroy(edition);
-    }
-    if (reload->current != reload->needs.first)
-        edition_destroy(reload->current);
+    editions_stop(reload->editions);
     for (size_t i = 0; i < reload->needs.first->config->listener_count; i++)
         tls_destroy(reload->shown[i]);
     free(reload->shown);
-    file_watch_destroy(reload->watch);
-    loop_timer_destroy(reload->look_at_retired);
     loop_timer_destroy(reload->tickets_old);
     loop_timer_destroy(reload->alarms_again);
     free(reload);

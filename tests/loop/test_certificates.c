@@ -61,6 +61,37 @@ static void test_a_plain_listener_needs_none(void **state) {
     config_destroy(config);
 }
 
+static void test_what_a_service_could_not_use_is_told_at_its_key(void **state) {
+    (void)state;
+    static const struct {
+        const char *settings, *said;
+    } cases[] = {
+        {"ca_file: crt, client_certificate: other, client_key: other_key", NULL},
+        {"ca_file: key", "t:1:45: services[0].ca_file: key holds no usable CA certificate"},
+        {"client_certificate: secret, client_key: key",
+         "t:1:45: services[0].client_certificate: secret holds no usable certificate in PEM form"},
+        {"client_certificate: crt, client_key: other_key",
+         "t:1:70: services[0].client_key: the private key other_key does not belong to the "
+         "certificate crt\n"},
+        {"client_certificate: crt, client_key: secret",
+         "t:1:70: services[0].client_key: secret holds no usable private key in PEM form"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct string yaml = {0}, problems = {0};
+        string_addf(&yaml, "services: [{name: crm, url: \"https://crm/\", %s}]\n",
+                    cases[i].settings);
+        struct config *config =
+            config_parse(string_text(&yaml), "t", CONFIG_FOR_FORWARD, &problems);
+        assert_non_null(config);
+        assert_int_equal(certificates_check_services(config, &problems), !cases[i].said);
+        if (cases[i].said && !text_starts(string_text(&problems), cases[i].said))
+            fail_msg("%s", problems.data);
+        config_destroy(config);
+        string_finish(&yaml);
+        string_finish(&problems);
+    }
+}
+
 static void test_what_is_bad_depends_on_the_day(void **state) {
     (void)state;
     struct string problems = {0}, lines = {0};
@@ -120,6 +151,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_mistake_is_told_at_its_key),
         cmocka_unit_test(test_a_plain_listener_needs_none),
+        cmocka_unit_test(test_what_a_service_could_not_use_is_told_at_its_key),
         cmocka_unit_test(test_what_is_bad_depends_on_the_day),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -118,12 +118,50 @@ static void test_told_to_stop_while_it_takes_it_waits_for_what_it_is_handed(void
     assert_true(courier_done(house->courier));
 }
 
+static void
+test_it_follows_another_edition_at_rest_and_after_a_take_that_is_under_way(void **state) {
+    struct house *house = *state;
+    struct config_service services[] = {house->service, house->service};
+    struct config first = {.services = &services[0], .service_count = 1};
+    struct config second = {.services = &services[1], .service_count = 1};
+    house->config.services = &house->service;
+    house->config.service_count = 1;
+    assert_true(courier_holds(house->courier, &house->config));
+    bring_to_rest(house);
+    courier_change(house->courier, &services[0]);
+    assert_true(courier_holds(house->courier, &first));
+    assert_false(courier_holds(house->courier, &house->config));
+    courier_wake(house->courier); /* it takes, by the lease and filter of this edition */
+    courier_change(house->courier, &services[1]);
+    assert_true(courier_holds(house->courier, &first));
+    assert_true(courier_holds(house->courier, &second));
+    while (courier_holds(house->courier, &first))
+        loop_turn(house->loop);
+    assert_true(courier_holds(house->courier, &second));
+}
+
+static void test_it_is_not_idle_while_the_ledger_may_call_back(void **state) {
+    struct house *house = *state;
+    bring_to_rest(house);
+    redis_house_kill(house->redis);
+    while (ledger_connected(house->couriers.ledger))
+        loop_turn(house->loop);
+    courier_wake(house->courier);
+    courier_stop(house->courier);
+    assert_true(courier_done(house->courier));
+    assert_false(courier_idle(house->courier));
+    courier_change(house->courier, &house->service); /* it is wanted again */
+    assert_false(courier_done(house->courier));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_told_to_stop_while_redis_is_away_it_is_done_at_once),
         TEST(test_told_to_stop_while_it_takes_it_waits_for_what_it_is_handed),
+        TEST(test_it_follows_another_edition_at_rest_and_after_a_take_that_is_under_way),
+        TEST(test_it_is_not_idle_while_the_ledger_may_call_back),
     };
     return cmocka_run_group_tests_name("courier", tests, NULL, NULL);
 }

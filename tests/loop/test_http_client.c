@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "net/http_client.h"
 #include "net/tls.h"
@@ -481,6 +482,18 @@ static void test_over_tls_the_certificate_has_to_be_for_the_host(void **state) {
     send_and_wait(desk, &call, &seen);
     assert_int_equal(seen.status, 200);
     finish(&seen);
+    /* The connection stands, but one was made by trusting a file, and the other trusts this. */
+    char pem[4096];
+    call.ca_file = NULL;
+    call.ca = text_slice(pem, (size_t)file_read(certificate, pem, sizeof pem));
+    scripted_script(server, &ok, 1);
+    send_and_wait(desk, &call, &seen);
+    assert_int_equal(seen.status, 200);
+    finish(&seen);
+    call.ca = text_of("no certificate");
+    fails(desk, &call, "certificate");
+    call.ca = (struct text){0};
+    call.ca_file = certificate;
     /* The same address, by a name that the certificate does not have. */
     snprintf(url, sizeof url, "https://other.localhost:%u/", scripted_port(server));
     fails(desk, &call, "'other.localhost'");

@@ -563,6 +563,18 @@ static void test_a_service_that_lost_place_and_group_begins_where_it_once_began(
     assert_string_equal(haul.taken[0].id, "evt_1");
 }
 
+static void test_a_ledger_that_forgot_all_its_services_has_served(void **state) {
+    struct books *books = *state;
+    books_append(books, "evt_1", "ping");
+    books_open_service(books, &(struct config_service){.name = books_name("first")});
+    books_say(books, "HDEL kula:places first");
+    books_open_service(books, &books_crm); /* from now on */
+    books_append(books, "evt_2", "ping");
+    struct haul haul = books_take(books, &books_crm);
+    assert_int_equal(haul.count, 1);
+    assert_string_equal(haul.taken[0].id, "evt_2");
+}
+
 static void test_an_owed_event_that_is_gone_counts_as_dropped(void **state) {
     struct books *books = *state;
     books_open_service(books, &books_crm);
@@ -806,6 +818,20 @@ static void test_an_event_can_be_followed_from_unread_to_settled(void **state) {
     assert_int_equal(looked.count, 0);
 }
 
+static void test_a_dead_letter_is_found_below_more_than_a_page_of_others(void **state) {
+    struct books *books = *state;
+    books_open_service(books, &books_crm);
+    struct stored first = books_append(books, "evt_1", "ping");
+    struct stored second = books_append(books, "evt_2", "ping");
+    struct haul haul = books_take(books, &books_crm);
+    books_settle(books, &haul, 0, MOVES_BURY);
+    books_settle(books, &haul, 1, MOVES_DONE);
+    for (int i = 0; i < 1001; i++)
+        books_say(books, "XADD kula:dead:crm * origin 1-%d reason old status 0 tries 1", i);
+    assert_int_equal(where(books, first.stream_id).standing, BROWSE_DEAD);
+    assert_int_equal(where(books, second.stream_id).standing, BROWSE_SETTLED);
+}
+
 static void test_the_stream_is_read_in_pages_and_waited_for(void **state) {
     struct books *books = *state;
     struct looked looked = {.books = books};
@@ -889,6 +915,7 @@ int main(void) {
         TEST(test_a_due_time_alone_is_enough_to_find_what_is_owed),
         TEST(test_a_service_whose_place_was_lost_goes_on_where_its_group_stands),
         TEST(test_a_service_that_lost_place_and_group_begins_where_it_once_began),
+        TEST(test_a_ledger_that_forgot_all_its_services_has_served),
         TEST(test_an_owed_event_that_is_gone_counts_as_dropped),
         TEST(test_a_group_set_by_hand_loses_and_repeats_nothing),
         TEST(test_the_audit_finds_an_entry_acknowledged_by_hand),
@@ -902,6 +929,7 @@ int main(void) {
         TEST(test_an_append_survives_redis_dying_under_it),
         TEST(test_the_bell_rings_when_the_stream_grows),
         TEST(test_an_event_can_be_followed_from_unread_to_settled),
+        TEST(test_a_dead_letter_is_found_below_more_than_a_page_of_others),
         TEST(test_the_stream_is_read_in_pages_and_waited_for),
         TEST(test_a_page_of_large_bodies_is_a_short_one),
     };

@@ -171,7 +171,11 @@ class ClientCertificates(Story):
 
     def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(self):
         crt, key = self.make_client("-passout", "pass:sesame")
-        self.assert_fails("private key", client_certificate=crt, client_key=key)
+        self.house.service("crm", client_certificate=crt, client_key=key)
+        for command in ("check", "forward"):
+            said = self.house.relay(command, expect=78).err
+            self.assertRegex(said, r":\d+:\d+: services\[0\]\.client_key: .*client\.key holds no "
+                                   r"usable private key in PEM form, without passphrase")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import signal
 
 from house import Story
-from processes import SLOW, until
+from processes import SLOW, free_port, until
 
 # Of scripts and blocked reads, what forward may ask a second while it is refused. A spin asks thousands.
 MOST_A_SECOND = 40
@@ -45,11 +45,11 @@ class Refused(Story):
         rate = (self.asked() - asked) / (self.now_s() - began)
         self.assertLess(rate, MOST_A_SECOND, f"commands a second while refused with {word}")
 
-    def assert_told_once(self, word):
+    def assert_told_once(self, word, lines=1):
         told = [line for line in self.house.forward.errors if word in line]
         # And again each minute, which a slow machine may see.
         self.assertTrue(told, f"{word} is not in the log")
-        self.assertLessEqual(len(told), SLOW, told)
+        self.assertLessEqual(len(told), lines * SLOW, told)
 
     def with_an_event_for_forward(self, refuse):
         """Redis begins to refuse between an event's coming and forward's hearing of it."""
@@ -63,11 +63,11 @@ class Refused(Story):
 
 
 class RedisRefuses(Refused):
-    def goes_on_after(self, word, refuse, mend):
+    def goes_on_after(self, word, refuse, mend, lines=1):
         self.start()
         event_id = self.with_an_event_for_forward(refuse)
         self.assert_no_spin(word)
-        self.assert_told_once(word)
+        self.assert_told_once(word, lines)
         self.assertEqual(self.crm.of(event_id), [])
         # Whoever wants to know what is wrong can look.
         self.assertEqual(self.house.relay("tail", "--json").objects[-1]["id"], event_id)
@@ -100,6 +100,13 @@ class RedisRefuses(Refused):
         redis = self.house.redis
         self.goes_on_after("NOREPLICAS", lambda: redis("CONFIG", "SET", "min-replicas-to-write", "1"),
                            lambda: redis("CONFIG", "SET", "min-replicas-to-write", "0"))
+
+    def test_a_redis_that_has_become_read_only_is_waited_for(self):
+        redis = self.house.redis
+        self.goes_on_after("READONLY", lambda: redis("REPLICAOF", "127.0.0.1", free_port()),
+                           lambda: redis("REPLICAOF", "NO", "ONE"),
+                           lines=2)  # what was refused, and that the connection is given up
+        self.assertEqual(len(self.house.forward.logged("redis is back")), 1)
 
     def test_what_was_attempted_while_redis_refuses_is_settled_when_it_does_not(self):
         redis = self.house.redis

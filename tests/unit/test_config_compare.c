@@ -66,9 +66,11 @@ static void write_file(const char *name, const char *content) {
     assert_int_equal(fclose(file), 0);
 }
 
+static enum config_for whose = CONFIG_FOR_SERVE;
+
 static struct config *parse(const char *yaml) {
     struct string problems = {0};
-    struct config *config = config_parse(text_of(yaml), "t", CONFIG_FOR_SERVE, &problems);
+    struct config *config = config_parse(text_of(yaml), "t", whose, &problems);
     if (problems.size)
         print_error("%s", problems.data);
     assert_non_null(config);
@@ -78,13 +80,13 @@ static struct config *parse(const char *yaml) {
 static void assert_names(const struct config *was, const struct config *is,
                          enum config_change wanted, const char *names) {
     struct string got = {0};
-    config_compare(was, is, CONFIG_FOR_SERVE, wanted, &got);
+    config_compare(was, is, whose, wanted, &got);
     assert_string_equal(got.data ? got.data : "", names);
     string_finish(&got);
 }
 
-static void assert_differs(const struct compare_case *one) {
-    struct config *was = parse(BASE), *is = parse(one->yaml);
+static void assert_differs(const char *base, const struct compare_case *one) {
+    struct config *was = parse(base), *is = parse(one->yaml);
     assert_names(was, is, CONFIG_CHANGE_LIVE, one->live);
     assert_names(was, is, CONFIG_CHANGE_RESTART, one->restart);
     assert_names(is, was, CONFIG_CHANGE_LIVE, one->live);
@@ -96,7 +98,7 @@ static void assert_differs(const struct compare_case *one) {
 static void test_what_differs_is_named_both_ways(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_differs(&cases[i]);
+        assert_differs(BASE, &cases[i]);
 }
 
 static void test_a_secret_with_another_content_differs(void **state) {
@@ -110,6 +112,51 @@ static void test_a_secret_with_another_content_differs(void **state) {
     assert_names(was, is, CONFIG_CHANGE_RESTART, "redis.password_file");
     config_destroy(was);
     config_destroy(is);
+}
+
+#define CRM     "{name: crm, url: \"http://crm/\", header_files: {X-A: secret}}"
+#define FORWARD "services: [" CRM "]\n"
+
+static const struct compare_case forward_cases[] = {
+    {FORWARD, "", ""},
+    {FORWARD "forward: {retention: {dead: 1d}}\n", "forward.retention.dead", ""},
+    {FORWARD "forward: {admin: \"a:2\"}\nredis: {prefix: q}\n", "", "redis.prefix, forward.admin"},
+    {FORWARD BASE, "", ""}, /* the neighbour's section */
+    {"services: [" CRM ", {name: search, url: \"http://search/\"}]\n", "services[1]", ""},
+    {"services: [{name: crm, url: \"https://crm/\", timeout: 5s, header_files: {X-A: secret}}]\n",
+     "services[0].url, services[0].timeout", ""},
+    {"services: [{name: crm, url: \"http://crm/\", header_files: {X-A: old}}]\n",
+     "services[0].header_files.X-A", ""},
+};
+
+static void test_services_may_all_change_while_forward_runs(void **state) {
+    (void)state;
+    whose = CONFIG_FOR_FORWARD;
+    for (size_t i = 0; i < sizeof forward_cases / sizeof *forward_cases; i++)
+        assert_differs(FORWARD, &forward_cases[i]);
+    whose = CONFIG_FOR_SERVE;
+}
+
+static void test_another_content_of_a_services_files_differs(void **state) {
+    (void)state;
+    static const char yaml[] =
+        "services:\n"
+        "  - {name: a, url: \"http://a/\", header_files: {X-A: secret, X-B: old}}\n"
+        "  - {name: b, url: \"http://b/\", sign: {scheme: kula, secret_files: [old, secret]}}\n"
+        "  - {name: c, url: \"http://c/\", ca_file: old, client_certificate: cert,\n"
+        "     client_key: key}\n";
+    whose = CONFIG_FOR_FORWARD;
+    struct config *was = parse(yaml);
+    write_file("secret", "another-secret-of-some-length");
+    write_file("cert", "another certificate");
+    struct config *is = parse(yaml);
+    assert_names(was, is, CONFIG_CHANGE_LIVE,
+                 "services[0].header_files.X-A, services[1].sign.secret_files, "
+                 "services[2].client_certificate");
+    assert_names(was, is, CONFIG_CHANGE_RESTART, "");
+    config_destroy(was);
+    config_destroy(is);
+    whose = CONFIG_FOR_SERVE;
 }
 
 static void test_many_differences_end_in_and_more(void **state) {
@@ -184,6 +231,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_what_differs_is_named_both_ways, fill_folder),
         cmocka_unit_test_setup(test_a_secret_with_another_content_differs, fill_folder),
+        cmocka_unit_test_setup(test_services_may_all_change_while_forward_runs, fill_folder),
+        cmocka_unit_test_setup(test_another_content_of_a_services_files_differs, fill_folder),
         cmocka_unit_test_setup(test_many_differences_end_in_and_more, fill_folder),
         cmocka_unit_test_setup(test_a_short_secret_is_an_alarm_and_no_problem, fill_folder),
         cmocka_unit_test_setup(test_what_is_said_of_a_key_stands_behind_its_place, fill_folder),

@@ -36,7 +36,7 @@ struct problems_case {
     "is not a Standard Webhooks secret: base64 of 24 to 64 bytes, with whsec_ before it; "         \
     "`openssl rand -base64 32` makes one\n"
 
-/* The files secret, empty, twolines, cert and key are there; missing is not. */
+/* The files secret, empty, twolines, cert, key and huge are there; missing is not. */
 static const struct problems_case cases[] = {
     /* The file as a whole. */
     {CONFIG_FOR_LEDGER, "",
@@ -613,6 +613,13 @@ static const struct problems_case cases[] = {
      "t:4:5: services[0].ca_file: cannot read the file missing: No such file or directory\n"
      "t:5:5: services[0].client_certificate: cannot read the file .: Is a directory\n"
      "t:6:5: services[0].client_key: the file empty is empty\n"},
+    {CONFIG_FOR_FORWARD,
+     "services:\n"
+     "  - name: a\n"
+     "    url: http://a/\n"
+     "    ca_file: huge\n",
+     "t:4:5: services[0].ca_file: the file huge is over 1 MiB; it should hold certificates or a "
+     "key only\n"},
     {CONFIG_FOR_SERVE,
      "serve:\n"
      "  listen: [{address: \"a:1\", certificate: missing, private_key: key}]\n"
@@ -800,7 +807,7 @@ static void write_file(const char *name, const char *content) {
 }
 
 static char folder[] = "/tmp/kula-relay-test-XXXXXX";
-static const char *const files[] = {"secret", "empty", "twolines", "cert", "key", NULL};
+static const char *const files[] = {"secret", "empty", "twolines", "cert", "key", "huge", NULL};
 
 static int set_up(void **state) {
     (void)state;
@@ -812,6 +819,7 @@ static int set_up(void **state) {
         write_file(*name, "something\n");
     write_file("empty", "");
     write_file("twolines", "one\ntwo\n");
+    assert_int_equal(truncate("huge", (1 << 20) + 1), 0);
     return 0;
 }
 

@@ -110,6 +110,27 @@ static void test_a_histogram_without_labels_has_only_its_bounds(void **state) {
     metrics_destroy(metrics);
 }
 
+static void test_a_forgotten_label_value_takes_all_its_series_along(void **state) {
+    (void)state;
+    static const struct metric_family starts = {
+        "kula_relay_starts_total", METRIC_COUNTER, "Starts.", {NULL}};
+    struct metrics *metrics = metrics_create();
+    metric_add(metrics_series(metrics, &attempts, "crm", "again"), 2);
+    metric_add(metrics_series(metrics, &attempts, "search", "crm"), 3);
+    metric_add(metrics_series(metrics, &attempts, "crm", "never"), 4);
+    metric_observe_ms(metrics_series(metrics, &took, "crm", NULL), 5);
+    metric_add(metrics_series(metrics, &starts, NULL, NULL), 1);
+    metrics_forget(metrics, "service", "crm");
+    struct string s = {0};
+    metrics_format(metrics, &s);
+    assert_null(strstr(s.data, "service=\"crm\""));
+    assert_non_null(strstr(s.data, "{service=\"search\",outcome=\"crm\"} 3\n"));
+    assert_non_null(strstr(s.data, "kula_relay_starts_total 1\n"));
+    assert_int_equal(metric_value(metrics_series(metrics, &attempts, "crm", "again")), 0);
+    string_finish(&s);
+    metrics_destroy(metrics);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_values_same_series),
@@ -117,6 +138,7 @@ int main(void) {
         cmocka_unit_test(test_nothing_used_nothing_shown),
         cmocka_unit_test(test_buckets_pile_up_to_the_count),
         cmocka_unit_test(test_a_histogram_without_labels_has_only_its_bounds),
+        cmocka_unit_test(test_a_forgotten_label_value_takes_all_its_series_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -178,6 +178,35 @@ static void test_without_a_rate_there_is_nothing_to_wait_for(void **state) {
     assert_int_equal(pace_slots(&pace, 2, 0, 0), 0);
 }
 
+static void test_other_limits_widen_a_full_window_and_leave_a_narrow_one(void **state) {
+    static const struct {
+        const char *story;
+        int64_t was, is;
+        size_t slots;
+    } rows[] = {{"", 8, 20, 20}, {"", 8, 3, 3},   {"a", 8, 20, 4},
+                {"a", 8, 3, 3},  {"ab", 8, 3, 2}, {"abcab", 8, 20, 1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct pace pace;
+        pace_init(&pace, rows[i].was, 0, 0);
+        for (const char *what = rows[i].story; *what; what++)
+            tell(&pace, *what);
+        pace_limit(&pace, rows[i].is, 0, 0);
+        assert_int_equal(pace_room(&pace, 0, 0), rows[i].slots);
+    }
+}
+
+static void test_another_rate_brings_no_burst(void **state) {
+    (void)state;
+    struct pace pace;
+    pace_init(&pace, 1000, 0, 0);
+    pace_limit(&pace, 1000, 100, 5000);
+    assert_in_range(start_all(&pace, 5000), 0, 1);
+    assert_int_equal(start_all(&pace, 5050), 5);
+    pace_limit(&pace, 1000, 0, 5050);
+    assert_int_equal(pace_slots(&pace, 0, 0, 5050), 1000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_story_of_attempts_moves_breaker_and_window),
@@ -187,6 +216,8 @@ int main(void) {
         cmocka_unit_test(test_a_rate_holds_over_any_second_and_says_when_to_come_back),
         cmocka_unit_test(test_a_pause_saves_up_a_tenth_of_a_second_and_no_more),
         cmocka_unit_test(test_without_a_rate_there_is_nothing_to_wait_for),
+        cmocka_unit_test(test_other_limits_widen_a_full_window_and_leave_a_narrow_one),
+        cmocka_unit_test(test_another_rate_brings_no_burst),
     };
     return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
 }

@@ -1,0 +1,42 @@
+/* Editions: the configuration as it was read at one moment, with all that a running
+ * program has made of it.
+ *
+ * It is read again at SIGHUP, and when a file that the program names has another
+ * content, and taken whole or not at all: an edition with a mistake in it changes
+ * nothing. What only a start can take is named in a warning. What is under way keeps
+ * to the edition that it began with, so an old one stays until nobody holds it. */
+#pragma once
+#include "base/config_compare.h"
+#include "base/metrics.h"
+#include "net/loop.h"
+
+struct edition; /* what it is made of, each program says for itself */
+struct editions;
+struct file_watch;
+
+struct editions_ways { /* what the program does with one */
+    /* `file` as for config_load. NULL with a line for each mistake. */
+    struct edition *(*load)(const char *file, struct string *problems);
+    void (*destroy)(struct edition *);
+    const struct config *(*config)(const struct edition *);
+    /* The keys that differ, as config_compare names them, what is in their files included. */
+    void (*compare)(const struct edition *was, const struct edition *is, enum config_change,
+                    struct string *names);
+    void (*add_files)(const struct edition *, struct file_watch *); /* to be looked at */
+    /* From now on `is` is in force. */
+    void (*on_taken)(void *arg, struct edition *was, struct edition *is);
+    bool (*is_held)(void *arg, const struct edition *); /* asked of old ones, once a second */
+};
+
+struct editions_needs { /* all borrowed for its life */
+    struct loop *loop;
+    struct metrics *metrics;
+    const char *program; /* for the log */
+    /* In force; it stays to the end, for what needs a restart is so to the end. */
+    struct edition *first;
+    const struct editions_ways *ways;
+    void *arg;
+};
+
+struct editions *editions_start(const struct editions_needs *); /* waits for news */
+void editions_stop(struct editions *); /* nobody may hold any but the first */

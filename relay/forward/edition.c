@@ -1,0 +1,51 @@
+#include "forward/edition.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "net/certificates.h"
+#include "net/file_watch.h"
+
+struct edition *edition_load(const char *file, struct string *problems) {
+    struct config *config = config_load(file, CONFIG_FOR_FORWARD, problems);
+    if (config && !certificates_check_services(config, problems)) {
+        config_destroy(config);
+        config = NULL;
+    }
+    if (!config)
+        return NULL;
+    struct edition *edition = memory_new(sizeof *edition);
+    edition->config = config;
+    return edition;
+}
+
+void edition_destroy(struct edition *edition) {
+    if (!edition)
+        return;
+    config_destroy(edition->config);
+    free(edition);
+}
+
+const struct config *edition_config(const struct edition *edition) {
+    return edition->config;
+}
+
+void edition_compare(const struct edition *was, const struct edition *is, enum config_change wanted,
+                     struct string *names) {
+    config_compare(was->config, is->config, CONFIG_FOR_FORWARD, wanted, names);
+}
+
+static void add_files_of(const struct config_service *service, struct file_watch *watch) {
+    file_watch_add(watch, service->ca_file);
+    file_watch_add(watch, service->client_certificate);
+    file_watch_add(watch, service->client_key);
+    for (size_t i = 0; i < service->header_count; i++)
+        file_watch_add(watch, service->headers[i].file);
+    for (size_t i = 0; i < service->sign_secret_file_count; i++)
+        file_watch_add(watch, service->sign_secret_files[i]);
+}
+
+void edition_add_files(const struct edition *edition, struct file_watch *watch) {
+    for (size_t i = 0; i < edition->config->service_count; i++)
+        add_files_of(&edition->config->services[i], watch);
+}
