@@ -303,11 +303,19 @@ class Service:
     def _answer(self, peer, request, rule):
         body = rule.body.encode()
         closes = (request.header("Connection") or "").lower() == "close"
-        send_answer(peer, rule.status, body, rule.headers, closes)
-        with self._changed:
-            request.answered = rule.status
-            self._changed.notify_all()
+        # Noted before it goes: forward may have settled it before this thread runs again.
+        self._note(request, rule.status)
+        try:
+            send_answer(peer, rule.status, body, rule.headers, closes)
+        except OSError:
+            self._note(request, None)
+            raise
         return not closes and not self._closed
+
+    def _note(self, request, status):
+        with self._changed:
+            request.answered = status
+            self._changed.notify_all()
 
     def _control(self, peer, request):
         what = (request.method, request.path[len(CONTROL):])
