@@ -88,6 +88,23 @@ struct config_retention {
     int64_t foreign_ms; /* for how long somebody else's group may hold trimming back */
 };
 
+/* A webhook that Kula should have. */
+struct config_webhook {
+    char *endpoint; /* of ours, whose deliveries it makes */
+    char *id;       /* Kula's; NULL: known by its url */
+    char *url;
+    char **events; /* patterns, of the types that Kula lists; empty: all */
+    size_t event_count;
+};
+
+struct config_kula {
+    char *api;
+    char *token_file;    /* NULL: none */
+    struct secret token; /* read only where asked */
+    struct config_webhook *webhooks;
+    size_t webhook_count;
+};
+
 struct config {
     char *file; /* as it was found; for messages */
     struct config_redis redis;
@@ -111,6 +128,7 @@ struct config {
     struct config_retention retention;
     struct config_service *services;
     size_t service_count;
+    struct config_kula kula;
     enum log_level log_level;
     enum log_format log_format;
 };
@@ -125,6 +143,7 @@ enum config_for {
     CONFIG_FOR_LEDGER,  /* reads Redis' password only */
     CONFIG_FOR_SEND,    /* needs an endpoint with a secret, and reads it */
     CONFIG_FOR_SPOOL,   /* reads no file at all */
+    CONFIG_FOR_KULA,    /* needs the token of Kula's API, and reads nothing else */
 };
 
 /* `file` NULL: $KULA_RELAY_CONFIG, else ./kula-relay.yaml, else

@@ -146,6 +146,29 @@ static void read_headers(struct config_draft *draft, size_t i) {
     string_finish(&key);
 }
 
+/* Whoever has it can read and change all of the account's data. */
+static bool is_kept_to_oneself(const char *file, struct string *why) {
+    struct stat about;
+    if (stat(file, &about) < 0 || !S_ISREG(about.st_mode) || !(about.st_mode & S_IROTH))
+        return true;
+    string_addf(why, "the file %s can be read by everybody on this machine: chmod o-r %s", file,
+                file);
+    return false;
+}
+
+static void read_token(struct config_draft *draft) {
+    static const char key[] = "kula.token_file";
+    struct config_kula *kula = &draft->config.kula;
+    struct string why = {0};
+    read_secret(draft, key, kula->token_file, &kula->token);
+    struct text token = text_slice((const char *)kula->token.data, kula->token.size);
+    if (token.size && !config_check_header_value(token, &why))
+        config_draft_problem_of(draft, key, "what is in %s %s", kula->token_file, why.data);
+    else if (token.size && !is_kept_to_oneself(kula->token_file, &why))
+        config_draft_problem_of(draft, key, "%s", why.data);
+    string_finish(&why);
+}
+
 static bool opens(const struct config_draft *draft, const char *section, const char *key) {
     return draft->needs == CONFIG_FOR_ALL ||
            (config_table_find(section, key)->read_for & 1U << draft->needs);
@@ -165,6 +188,8 @@ void config_files_read(struct config_draft *draft) {
     if (opens(draft, "services[].sign", "secret_files"))
         for (size_t i = 0; i < config->service_count; i++)
             read_sign_keys(draft, i);
+    if (opens(draft, "kula", "token_file"))
+        read_token(draft);
 }
 
 static void alarm_of_endpoint(const struct config *config, size_t i, struct string *lines) {

@@ -15,6 +15,7 @@ static const struct {
     {"forward", CONFIG_FOR_FORWARD},
     {"ledger", CONFIG_FOR_LEDGER},
     {"send", CONFIG_FOR_SEND},
+    {"webhook", CONFIG_FOR_KULA},
 };
 
 /* Whose needs are meant; without a word it stays as it was: everybody's. */
@@ -26,7 +27,7 @@ static bool find_needs(struct cli *cli, const char *word, enum config_for *needs
             *needs = commands[i].needs;
             return true;
         }
-    return options_wrong(&cli->options, "--for takes serve, forward, ledger or send, not \"%s\"",
+    return options_wrong(&cli->options, "--for takes serve, forward, ledger, send or webhook, not \"%s\"",
                          word);
 }
 
@@ -100,7 +101,7 @@ static void report(struct cli *cli, enum config_for needs, bool print) {
 static bool parse(struct cli *cli, enum config_for *needs, bool *print, int argc, char **argv) {
     const char *word = NULL;
     const struct cli_option rows[] = {
-        {"for", 0, "COMMAND", "check what serve, forward, ledger or send needs", .text = &word},
+        {"for", 0, "COMMAND", "check what serve, forward, ledger, send or webhook needs", .text = &word},
         {"print", 0, NULL, "also print what each key comes to, and where from", .flag = print},
         {0},
     };
