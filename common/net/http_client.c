@@ -103,6 +103,7 @@ static void spare_give(struct http_request *request) {
 /* On no list any more, so that it outlives a callback that destroys the client. */
 static void end(struct http_request *request, struct http_result *result) {
     result->took_ms = clock_steady_ms() - request->since_ms;
+    result->request = request;
     request->done(request->arg, result);
     spare_give(request);
 }
@@ -112,6 +113,11 @@ static const char *header_of(CURL *easy, const char *name) {
     struct curl_header *header;
     bool found = curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
     return found ? header->value : NULL;
+}
+
+struct text http_result_header(const struct http_result *result, const char *name) {
+    bool answered = result->outcome == HTTP_ANSWERED;
+    return text_of(answered ? header_of(result->request->easy, name) : NULL);
 }
 
 static int status_of(CURL *easy) {

@@ -25,7 +25,11 @@ struct http_result {
     const char *error;      /* FAILED */
     int64_t retry_after_ms; /* ANSWERED: from Retry-After, seconds or date; 0 where there is none */
     int64_t took_ms;
+    struct http_request *request; /* for http_result_header */
 };
+
+/* Of an answer, until the callback returns; empty where there is no such header. */
+struct text http_result_header(const struct http_result *, const char *name);
 typedef void http_done_fn(void *arg, const struct http_result *);
 
 struct http_call {
