@@ -112,6 +112,16 @@ static void mend_events(struct kula_call *call, struct kula_answer *answer) {
     respell(call);
 }
 
+/* Kula said yes and nothing else: see what it has now. */
+static void look_again(struct kula_call *call, struct kula_answer *answer) {
+    kula_answer_destroy(answer);
+    call->method = "GET";
+    for (int i = 0; i < KULA_SPELLINGS; i++)
+        wipe(&call->bodies[i]);
+    call->tries = 0;
+    loop_timer_set(call->again, 0);
+}
+
 /* Kula has done it; have its events come along? */
 static void finish_written(struct kula_call *call, struct kula_answer *answer) {
     bool short_of_events = call->sends_events && answer->outcome == KULA_DONE &&
@@ -119,6 +129,10 @@ static void finish_written(struct kula_call *call, struct kula_answer *answer) {
                            !has_all_events(call, answer->webhooks);
     if (short_of_events && may_respell(call)) {
         mend_events(call, answer);
+        return;
+    }
+    if (call->made && answer->outcome == KULA_DONE && !answer->webhook_count) {
+        look_again(call, answer);
         return;
     }
     if (call->made && call->made->secret.size) {
@@ -328,6 +342,7 @@ void kula_call_send(struct kula_call *call) {
         .timeout_ms = (int)api->timeout_ms,
         .connect_timeout_ms = (int)api->timeout_ms,
         .keep_bytes = ANSWER_BYTES_MOST,
+        .once = strcmp(call->method, "GET") != 0,
     };
     http_client_send(api->client, &http, on_answer, call);
     string_finish(&url);

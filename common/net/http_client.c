@@ -427,6 +427,7 @@ void http_client_send(struct http_client *client, const struct http_call *call, 
     set_url(request, call->url);
     set_method(request->easy, call);
     set_tls(request->easy, call);
+    curl_easy_setopt(request->easy, CURLOPT_FRESH_CONNECT, call->once ? 1L : 0L);
     curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
     curl_easy_setopt(request->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms);
     if (!set_headers(request, call->headers))

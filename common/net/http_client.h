@@ -44,6 +44,8 @@ struct http_call {
     const char *client_certificate;
     const char *client_key;
     bool link_local; /* may go to addresses that address_is_guarded */
+    bool once;       /* over a new connection: libcurl sends a second time, by itself, what a kept
+                        one turns out to have lost */
 };
 
 struct http_client *http_client_create(struct loop *);
