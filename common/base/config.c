@@ -87,6 +87,7 @@ static void read_tree(struct config_draft *draft, const struct yaml_node *root) 
     take_redis_url(draft);
     take_secret_file(draft);
     take_token_file(draft);
+    config_files_list(draft);
     make_room_for_secrets(&draft->config);
     config_cross_check(draft);
     config_files_read(draft);

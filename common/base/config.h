@@ -34,8 +34,10 @@ enum config_start { CONFIG_START_NOW, CONFIG_START_BEGINNING, CONFIG_START_AGO }
 struct config_endpoint {
     char *name; /* [a-z0-9-]{1,32} */
     char *path;
-    char **secret_files; /* newest first */
+    char **secret_files; /* newest first; those in secret_dir before those that were named */
     size_t secret_file_count;
+    size_t dir_file_count;  /* so many of them stand in secret_dir */
+    char *secret_dir;       /* NULL: none; its files are looked up only where secrets are read */
     struct secret *secrets; /* as many, in the same order; read only where asked (config_secrets) */
     int64_t tolerance_ms;
     enum config_stale stale;
@@ -163,6 +165,9 @@ void config_tell(const struct config *, const char *path, struct string *lines, 
 /* What is bad, and works: it is told, a line each, and refused nowhere, because a
  * refusal at a restart is an outage. Now: secrets that are short enough to be guessed. */
 void config_alarms(const struct config *, struct string *lines);
+
+/* Adds the key by which an endpoint has that secret, as in config_print. */
+void config_secret_key(const struct config *, size_t endpoint, size_t secret, struct string *);
 
 /* Every key with its effective value and where it came from (file:line, default,
  * environment), one a line; secrets by file only. */

@@ -124,7 +124,7 @@ static bool same_secret(const struct secret *a, const struct secret *b) {
 
 static bool same_secrets(const struct config_endpoint *a, const struct config_endpoint *b) {
     if (a->secret_file_count != b->secret_file_count)
-        return true; /* a difference of the values, told as one */
+        return false;
     for (size_t i = 0; i < a->secret_file_count; i++)
         if (!same_secret(&a->secrets[i], &b->secrets[i]))
             return false;

@@ -100,7 +100,8 @@ static void check_endpoint(struct config_draft *draft, size_t i) {
     if (needs_secrets(draft->needs) && endpoint->secret_file_count == 0 &&
         !is_given(draft, "serve.endpoints", i, "secret_files"))
         tell(draft, "serve.endpoints", i, "secret_files",
-             "is missing: without a secret no delivery can be verified%s",
+             "is missing: without a secret no delivery can be verified%s%s",
+             endpoint->secret_dir ? ", and secret_dir has no file" : "",
              config->endpoint_count == 1 ? " (KULA_WEBHOOK_SECRET_FILE may name it too)" : "");
 }
 

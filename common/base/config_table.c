@@ -127,6 +127,13 @@ const struct config_row config_table[] = {
      .read_for = CONFIG_SERVE | CONFIG_SEND,
      .meaning = "Its signing secrets, one a file, the newest first; any may match. With one "
                 "endpoint, KULA_WEBHOOK_SECRET_FILE goes before it."},
+    {.path = "serve.endpoints[].secret_dir",
+     .type = CONFIG_TEXT,
+     .place = offsetof(struct config_endpoint, secret_dir),
+     .check = config_check_word,
+     .meaning =
+         "A folder in which every file is a secret besides, the newest first; it is watched, "
+         "and `webhook rotate-secret` puts the new one there."},
     {.path = "serve.endpoints[].tolerance",
      .type = CONFIG_DURATION,
      .place = offsetof(struct config_endpoint, tolerance_ms),

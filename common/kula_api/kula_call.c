@@ -326,11 +326,11 @@ void kula_call_write(struct kula_call *call, const struct kula_api_fields *field
 }
 
 void kula_call_send(struct kula_call *call) {
+    static const char user_agent[] = "User-Agent: kula-relay/" KULA_RELAY_VERSION;
     struct kula_api *api = call->api;
     struct string url = {0};
     const struct string *body = &call->bodies[call->sends_events ? call->spelling : 0];
-    const char *headers[] = {api->authorization.data, "Accept: application/json",
-                             "User-Agent: kula-relay/" KULA_RELAY_VERSION,
+    const char *headers[] = {api->authorization.data, "Accept: application/json", user_agent,
                              body->size ? "Content-Type: application/json" : NULL, NULL};
     call->tries++;
     string_addf(&url, "%s%s", api->url, call->path.data);

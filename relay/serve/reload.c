@@ -123,9 +123,11 @@ static void watch_files(struct reload *reload) {
         file_watch_add(reload->watch, config->listeners[i].certificate);
         file_watch_add(reload->watch, config->listeners[i].private_key);
     }
-    for (size_t i = 0; i < config->endpoint_count; i++)
+    for (size_t i = 0; i < config->endpoint_count; i++) {
+        file_watch_add(reload->watch, config->endpoints[i].secret_dir); /* for files that come */
         for (size_t k = 0; k < config->endpoints[i].secret_file_count; k++)
             file_watch_add(reload->watch, config->endpoints[i].secret_files[k]);
+    }
 }
 
 /* ---- The old edition goes, the new one comes ---- */

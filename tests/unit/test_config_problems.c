@@ -579,6 +579,12 @@ static const struct problems_case cases[] = {
     {CONFIG_FOR_SERVE, SERVE "  spool: {directory: .}\n", ""},
     {CONFIG_FOR_SERVE, SERVE "  durability: ledger\n", ""},
     {CONFIG_FOR_SEND, SERVE, ""},
+    {CONFIG_FOR_SEND, "serve: {endpoints: [{name: k, path: /k, secret_dir: missing}]}\n",
+     "t:1:21: serve.endpoints[0].secret_files: is missing: without a secret no delivery can be "
+     "verified, and secret_dir has no file (KULA_WEBHOOK_SECRET_FILE may name it too)\n"
+     "t:1:41: serve.endpoints[0].secret_dir: cannot read the folder missing: No such file or "
+     "directory\n"},
+    {CONFIG_FOR_LEDGER, "serve: {endpoints: [{name: k, path: /k, secret_dir: missing}]}\n", ""},
     /* Kula's API. */
     {CONFIG_FOR_KULA, SERVE,
      "t:1:1: kula.token_file: is missing: make a key of the type Application API at Kula, under "
