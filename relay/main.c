@@ -40,8 +40,9 @@ static const struct cli_command commands[] = {
     {"check", "[--config FILE] [--for COMMAND] [--print]",
      "reads the configuration, tells every mistake", check_main},
     {"webhook",
-     "list|show|create|update|delete|enable|disable|events|sample|test|logs|plan|apply [ID|TYPE] "
-     "[options] [--json]",
+     "list|show|create|update|delete|enable|disable|events|sample|test|logs|rotate-secret|plan|"
+     "apply "
+     "[ID|TYPE] [options] [--json]",
      "Kula's side: its webhooks, events and logs", webhook_main},
     {"version", "[--json]", "version, commit, libraries", version_main},
     {"help", "[COMMAND]", "this text, or that of a command", help_main},

@@ -235,7 +235,7 @@ static void put_before(struct config_endpoint *endpoint, const struct found *fou
 
 static void list_folder(struct config_draft *draft, size_t i) {
     struct config_endpoint *endpoint = &draft->config.endpoints[i];
-    struct found found[DIR_FILES_MOST + 1];
+    struct found found[DIR_FILES_MOST + 1] = {0};
     struct string key = {0};
     DIR *folder = opendir(endpoint->secret_dir);
     string_addf(&key, "serve.endpoints[%zu].secret_dir", i);

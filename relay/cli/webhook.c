@@ -1,5 +1,4 @@
 /* webhook is about Kula's side: the webhooks that it has, and what it says of them. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
@@ -71,68 +70,6 @@ static void delete (struct webhook_desk *desk) {
         cli_say("deleted %s", desk->subject);
 }
 
-/* test ----------------------------------------------------------------------- */
-
-enum { FIRST_LOOK_MS = 300, LOOK_EVERY_MS = 2000, LOOKS_MOST = 16 };
-
-static void test_json(struct cli *cli, const struct kula_test *test) {
-    json_open(cli->json, '{');
-    cli_json_text(cli, "test_id", test->id);
-    cli_json_text(cli, "status", test->status);
-    cli_json_number(cli, "response_code", test->response_code < 0 ? 0 : test->response_code);
-    cli_json_number(cli, "response_time_ms",
-                    test->response_time_ms < 0 ? 0 : test->response_time_ms);
-    json_close(cli->json, '}');
-    cli_json_line(cli);
-}
-
-static void print_test(const struct kula_test *test) {
-    webhook_view_text(test->status, 0);
-    if (test->response_code > 0)
-        printf(": answered %lld", (long long)test->response_code);
-    if (test->response_code > 0 && test->response_time_ms >= 0)
-        printf(" in %lld ms", (long long)test->response_time_ms);
-    printf(" (");
-    webhook_view_text(test->id, 0);
-    printf(")\n");
-}
-
-static void judge_test(struct webhook_desk *desk) {
-    const struct kula_test *test = &desk->answer->test;
-    if (desk->cli.options.json)
-        test_json(&desk->cli, test);
-    else
-        print_test(test);
-    if (text_is(test->status, "pending"))
-        cli_fail(&desk->cli, CLI_FAILED, "Kula has not told within 30 s how the test went");
-    else if (!text_is(test->status, "delivered"))
-        cli_fail(&desk->cli, CLI_FAILED,
-                 "Kula's delivery was not taken: 401 is a wrong secret, 404 a wrong path, no code "
-                 "that Kula cannot reach the URL or does not trust its certificate");
-}
-
-static void test(struct webhook_desk *desk) {
-    if (desk->dry_run) {
-        printf("would have Kula send a ping by %s\n", desk->subject);
-        return;
-    }
-    if (!webhook_desk_open(desk))
-        return;
-    kula_api_test(desk->api, desk->subject, webhook_desk_on_answer, desk);
-    if (!webhook_desk_wait(desk))
-        return;
-    char *id = text_copy(desk->answer->test.id);
-    bool fine = true;
-    for (int i = 0; fine && i < LOOKS_MOST && text_is(desk->answer->test.status, "pending"); i++) {
-        cli_pause(&desk->cli, i ? LOOK_EVERY_MS : FIRST_LOOK_MS);
-        kula_api_test_result(desk->api, desk->subject, id, webhook_desk_on_answer, desk);
-        fine = webhook_desk_wait(desk);
-    }
-    if (fine)
-        judge_test(desk);
-    free(id);
-}
-
 /* logs ----------------------------------------------------------------------- */
 
 static void logs(struct webhook_desk *desk) {
@@ -172,8 +109,10 @@ static const struct verb {
      disable},
     {"events", NULL, NULL, webhook_events_list},
     {"sample", "an event type", NULL, webhook_events_sample},
-    {"test", "the id of a webhook", NULL, test},
+    {"test", "the id of a webhook", NULL, webhook_test_send},
     {"logs", "the id of a webhook", NULL, logs},
+    {"rotate-secret", "the id of a webhook", "Kula signs with the new one at once",
+     webhook_rotate_secret},
     {"plan", NULL, NULL, webhook_plan_show},
     {"apply", NULL, NULL, webhook_plan_apply},
 };
@@ -231,7 +170,11 @@ int webhook_main(int argc, char **argv) {
         {"count", 'n', "N", "logs: so many (20)", .count = &desk.count, .least = 1,
          .most = 1000000},
         {"all", 'a', NULL, "logs: all of them, which are 30 days", .flag = &desk.all},
-        {"yes", 'y', NULL, "delete, disable: yes, really", .flag = &desk.yes},
+        {"yes", 'y', NULL, "delete, disable, rotate-secret: yes, really", .flag = &desk.yes},
+        {"finish", 0, NULL, "rotate-secret: remove those that nothing is signed with any more",
+         .flag = &desk.finish},
+        {"serve", 0, "ADDRESS", "rotate-secret: serve's admin listener, else serve.admin",
+         .text = &desk.serve},
         {"dry-run", 0, NULL, "only say what would be done", .flag = &desk.dry_run},
         {"timeout", 0, "SECONDS", "how long Kula may take for an answer (10)",
          .count = &desk.timeout_s, .least = 1, .most = 300},
@@ -247,6 +190,11 @@ int webhook_main(int argc, char **argv) {
             "  events               what Kula can send, and which service of yours wants it\n"
             "  sample TYPE          an event as Kula would send it: pipe it to send --body -\n"
             "  test ID              has Kula send a ping, and tells how it was answered\n"
+            "  rotate-secret ID     has Kula make a new secret, brings it to serve by the "
+            "secret_dir\n"
+            "                       of the endpoint, and proves it; --finish, a day later, "
+            "removes\n"
+            "                       the old one where nothing was signed with it any more\n"
             "  logs ID              Kula's own log of its deliveries, the newest first\n"
             "  plan, apply          compares Kula with kula.webhooks of the configuration; plan\n"
             "                       exits 2 where they differ, apply changes Kula, and neither\n"

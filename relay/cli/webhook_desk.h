@@ -11,9 +11,9 @@ struct webhook_desk {
     const char *subject; /* the id or the type that the verb is about */
     const char *url, *name, *description, *events;
     const char *secret_file, *secret_out;
-    const char *status, *event;
+    const char *status, *event, *serve;
     int64_t count, timeout_s;
-    bool all, yes, dry_run;
+    bool all, yes, dry_run, finish;
 };
 
 /* Reads the configuration and the token. False: said. */

@@ -203,40 +203,37 @@ static void test_what_was_not_asked_for_is_not_taken_for_an_answer(void **state)
 
 static const struct {
     int status;
-    const char *body;
     enum kula_outcome outcome;
-    const char *problem;
+    const char *body, *problem;
 } refusals[] = {
-    {401, "{\"error\":{\"code\":\"ERR_INVALID_TOKEN\",\"message\":\"Invalid token\"}}",
-     KULA_REFUSED,
+    {401, KULA_REFUSED,
+     "{\"error\":{\"code\":\"ERR_INVALID_TOKEN\",\"message\":\"Invalid token\"}}",
      "Kula does not take the API token (401 ERR_INVALID_TOKEN: Invalid token): put a valid key of "
      "the type Application API, from Settings > API Management, into kula.token_file"},
-    {403, "{\"error\":{\"code\":\"ERR_FEATURE_NOT_ENABLED\",\"message\":\"Not enabled\"}}",
-     KULA_REFUSED,
+    {403, KULA_REFUSED,
+     "{\"error\":{\"code\":\"ERR_FEATURE_NOT_ENABLED\",\"message\":\"Not enabled\"}}",
      "Kula does not let this token do that (403 ERR_FEATURE_NOT_ENABLED: Not enabled): webhooks "
      "have to be part of the account's plan, and the key of the type Application API"},
-    {404, "{\"error\":{\"code\":\"ERR_NOT_FOUND\"}}", KULA_MISSING,
+    {404, KULA_MISSING, "{\"error\":{\"code\":\"ERR_NOT_FOUND\"}}",
      "Kula has no such thing (404 ERR_NOT_FOUND)"},
-    {404, "", KULA_MISSING, "Kula has no such thing (404)"},
-    {422,
+    {404, KULA_MISSING, "", "Kula has no such thing (404)"},
+    {422, KULA_REFUSED,
      "{\"error\":{\"code\":\"err_validation\",\"message\":\"Invalid\",\"details\":[{\"url\":"
      "[\"must be https\",\"is taken\"]},{\"name\":\"is\\u001b[31m too long\"}]}}",
-     KULA_REFUSED,
      "Kula refuses this (422 err_validation: Invalid; url: must be https; url: is taken; name: is "
      "[31m too long)"},
-    {400, "{\"message\":\"Bad\",\"errors\":{\"events\":[\"is empty\"]}}", KULA_REFUSED,
+    {400, KULA_REFUSED, "{\"message\":\"Bad\",\"errors\":{\"events\":[\"is empty\"]}}",
      "Kula refuses this (400 Bad; events: is empty)"},
-    {429,
+    {429, KULA_LIMITED,
      "{\"error\":{\"code\":\"ERR_RATE_LIMIT_EXCEEDED\",\"message\":\"Slow\"},"
      "\"meta\":{\"retry_after\":300}}",
-     KULA_LIMITED,
      "Kula takes no more requests for now (429 ERR_RATE_LIMIT_EXCEEDED: Slow): its limit, 1,000 an "
      "hour, is one for all programs that use the account; try again in 5m"},
-    {503, "<html>", KULA_AWAY, "Kula has trouble of its own (503): try again later"},
-    {301, "", KULA_NONSENSE,
+    {503, KULA_AWAY, "<html>", "Kula has trouble of its own (503): try again later"},
+    {301, KULA_NONSENSE, "",
      "what answers at URL does not speak as Kula's API does (301): is kula.api right, or does a "
      "proxy stand between?"},
-    {401, "<!DOCTYPE html><title>Log in</title>", KULA_NONSENSE,
+    {401, KULA_NONSENSE, "<!DOCTYPE html><title>Log in</title>",
      "what answers at URL does not speak as Kula's API does (401, \"<!DOCTYPE html><title>Log "
      "in</title>\"): is kula.api right, or does a proxy stand between?"},
 };
