@@ -40,7 +40,8 @@ static const struct cli_command commands[] = {
     {"check", "[--config FILE] [--for COMMAND] [--print]",
      "reads the configuration, tells every mistake", check_main},
     {"webhook",
-     "list|show|create|update|delete|enable|disable|events|sample|test|logs|rotate-secret|plan|"
+     "list|show|create|update|delete|enable|disable|events|sample|test|logs|missed|rotate-secret|"
+     "plan|"
      "apply "
      "[ID|TYPE] [options] [--json]",
      "Kula's side: its webhooks, events and logs", webhook_main},

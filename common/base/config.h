@@ -146,6 +146,7 @@ enum config_for {
     CONFIG_FOR_SEND,    /* needs an endpoint with a secret, and reads it */
     CONFIG_FOR_SPOOL,   /* reads no file at all */
     CONFIG_FOR_KULA,    /* needs the token of Kula's API, and reads nothing else */
+    CONFIG_FOR_WATCH,   /* needs that, and reads Redis' password besides */
 };
 
 /* `file` NULL: $KULA_RELAY_CONFIG, else ./kula-relay.yaml, else

@@ -233,8 +233,8 @@ static void check_needs(struct config_draft *draft) {
                                 "under serve to wait for Redis instead");
     if (draft->needs == CONFIG_FOR_FORWARD && !config->service_count)
         config_draft_problem_of(draft, "services", "a service is needed here");
-    if (draft->needs == CONFIG_FOR_KULA && !config->kula.token_file &&
-        !config_draft_place(draft, "kula.token_file").line)
+    bool asks_kula = draft->needs == CONFIG_FOR_KULA || draft->needs == CONFIG_FOR_WATCH;
+    if (asks_kula && !config->kula.token_file && !config_draft_place(draft, "kula.token_file").line)
         config_draft_problem_of(draft, "kula.token_file",
                                 "is missing: make a key of the type Application API at Kula, under "
                                 "Settings > API Management, put it into a file that only you can "

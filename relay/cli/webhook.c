@@ -111,6 +111,7 @@ static const struct verb {
     {"sample", "an event type", NULL, webhook_events_sample},
     {"test", "the id of a webhook", NULL, webhook_test_send},
     {"logs", "the id of a webhook", NULL, logs},
+    {"missed", "the id of a webhook", NULL, webhook_missed_list},
     {"rotate-secret", "the id of a webhook", "Kula signs with the new one at once",
      webhook_rotate_secret},
     {"plan", NULL, NULL, webhook_plan_show},
@@ -196,6 +197,7 @@ int webhook_main(int argc, char **argv) {
             "removes\n"
             "                       the old one where nothing was signed with it any more\n"
             "  logs ID              Kula's own log of its deliveries, the newest first\n"
+            "  missed ID            what Kula gave up on and the ledger does not have\n"
             "  plan, apply          compares Kula with kula.webhooks of the configuration; plan\n"
             "                       exits 2 where they differ, apply changes Kula, and neither\n"
             "                       deletes or disables anything",

@@ -1,9 +1,15 @@
 #include "cli/webhook_desk.h"
 
+#include <string.h>
+
 enum { PAGES_MOST = 100 }; /* against an API that gives the same page for ever */
 
 bool webhook_desk_open(struct webhook_desk *desk) {
-    if (!cli_load(&desk->cli, CONFIG_FOR_KULA))
+    return webhook_desk_open_for(desk, CONFIG_FOR_KULA);
+}
+
+bool webhook_desk_open_for(struct webhook_desk *desk, enum config_for whose) {
+    if (!cli_load(&desk->cli, whose))
         return false;
     const struct config_kula *kula = &desk->cli.config->kula;
     const struct kula_api_settings settings = {
@@ -64,4 +70,33 @@ bool webhook_desk_each(struct webhook_desk *desk, webhook_desk_visit_fn *visit, 
         more = desk->answer->more;
     }
     return true;
+}
+
+/* As the configuration has it; else by the path that its URL ends with. */
+static bool is_of(const struct config *config, const struct kula_webhook *webhook,
+                  const struct config_endpoint *endpoint) {
+    size_t size = strlen(endpoint->path);
+    for (size_t i = 0; i < config->kula.webhook_count; i++) {
+        const struct config_webhook *known = &config->kula.webhooks[i];
+        bool meant =
+            known->id ? text_is(webhook->id, known->id) : text_is(webhook->url, known->url);
+        if (meant)
+            return strcmp(known->endpoint, endpoint->name) == 0;
+    }
+    return webhook->url.size > size &&
+           memcmp(webhook->url.data + webhook->url.size - size, endpoint->path, size) == 0;
+}
+
+const struct config_endpoint *webhook_desk_endpoint(struct webhook_desk *desk) {
+    const struct config *config = desk->cli.config;
+    kula_api_show(desk->api, desk->subject, webhook_desk_on_answer, desk);
+    if (!webhook_desk_wait(desk))
+        return NULL;
+    for (size_t i = 0; i < config->endpoint_count; i++)
+        if (is_of(config, desk->answer->webhooks, &config->endpoints[i]))
+            return &config->endpoints[i];
+    cli_fail(&desk->cli, CLI_BAD_CONFIG,
+             "%s does not say which endpoint %s delivers to: add it to kula.webhooks", config->file,
+             desk->subject);
+    return NULL;
 }

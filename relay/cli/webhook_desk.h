@@ -18,6 +18,7 @@ struct webhook_desk {
 
 /* Reads the configuration and the token. False: said. */
 bool webhook_desk_open(struct webhook_desk *);
+bool webhook_desk_open_for(struct webhook_desk *, enum config_for); /* which reads the token too */
 void webhook_desk_close(struct webhook_desk *);
 
 /* For every call of kula_api: webhook_desk_wait comes back when it was called. */
@@ -28,6 +29,9 @@ bool webhook_desk_wait(struct webhook_desk *);
 bool webhook_desk_try(struct webhook_desk *);
 /* Says what the last answer's problem is. Gives false. */
 bool webhook_desk_fail(struct webhook_desk *);
+
+/* Which endpoint of ours the subject delivers to; NULL: said. */
+const struct config_endpoint *webhook_desk_endpoint(struct webhook_desk *);
 
 /* The last answer, for who needs it beyond the next one. */
 struct kula_answer *webhook_desk_take(struct webhook_desk *);

@@ -35,39 +35,16 @@ struct rotation {
 
 /* Before anything is changed --------------------------------------------------- */
 
-/* As the configuration has it; else by the path that its URL ends with. */
-static bool is_of(const struct config *config, const struct kula_webhook *webhook,
-                  const struct config_endpoint *endpoint) {
-    size_t size = strlen(endpoint->path);
-    for (size_t i = 0; i < config->kula.webhook_count; i++) {
-        const struct config_webhook *known = &config->kula.webhooks[i];
-        bool meant =
-            known->id ? text_is(webhook->id, known->id) : text_is(webhook->url, known->url);
-        if (meant)
-            return strcmp(known->endpoint, endpoint->name) == 0;
-    }
-    return webhook->url.size > size &&
-           memcmp(webhook->url.data + webhook->url.size - size, endpoint->path, size) == 0;
-}
-
 static bool find_endpoint(struct rotation *rotation) {
     struct webhook_desk *desk = rotation->desk;
-    const struct config *config = desk->cli.config;
-    kula_api_show(desk->api, desk->subject, webhook_desk_on_answer, desk);
-    if (!webhook_desk_wait(desk))
-        return false;
-    for (size_t i = 0; i < config->endpoint_count && !rotation->endpoint; i++)
-        if (is_of(config, desk->answer->webhooks, &config->endpoints[i]))
-            rotation->endpoint = &config->endpoints[i];
+    rotation->endpoint = webhook_desk_endpoint(desk);
     if (!rotation->endpoint)
-        return cli_fail(&desk->cli, CLI_BAD_CONFIG,
-                        "%s does not say which endpoint %s delivers to: add it to kula.webhooks",
-                        config->file, desk->subject);
+        return false;
     return rotation->endpoint->secret_dir ||
            cli_fail(&desk->cli, CLI_BAD_CONFIG,
                     "%s: the endpoint %s has no secret_dir, the folder where serve finds a new "
                     "secret: name one, and SIGHUP serve",
-                    config->file, rotation->endpoint->name);
+                    desk->cli.config->file, rotation->endpoint->name);
 }
 
 static bool loses_nothing(const struct rotation *rotation) {

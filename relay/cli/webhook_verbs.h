@@ -13,6 +13,8 @@ void webhook_test_send(struct webhook_desk *);
 /* The same in the middle of another story: true where Kula's ping was taken. */
 bool webhook_test_proves(struct webhook_desk *);
 
+void webhook_missed_list(struct webhook_desk *);
+
 void webhook_rotate_secret(struct webhook_desk *);
 
 void webhook_plan_show(struct webhook_desk *);

@@ -6,7 +6,7 @@ import re
 import stat
 
 from house import SECRET, Story
-from processes import RELAY, run
+from processes import RELAY, run, until
 from sim import events
 
 TOKEN = "kula_token_4711"
@@ -197,6 +197,11 @@ class WithServe(Webhooks):
         self.house.start()
         self.url = self.house.serve.tls_url.replace("127.0.0.1", "localhost") + self.house.PATH
 
+    def emit(self, event_type, event_id):
+        sent = self.api.emit(events.encode(events.event(event_type, event_id)))
+        until(lambda: all(one.status != "pending" for one in sent), f"{event_id} is sent")
+        return sent
+
     def test_a_test_is_delivered_and_told(self):
         one = self.api.add(self.url, secret=SECRET.decode())
         [told] = self.objects("test", one)
@@ -214,10 +219,8 @@ class WithServe(Webhooks):
     def test_logs_tell_each_delivery_and_can_be_narrowed(self):
         good = self.api.add(self.url, ["job.created", "offer.created"], secret=SECRET.decode())
         bad = self.api.add(self.url + "/nowhere", ["job.created"])
-        sent = [*self.api.emit(events.encode(events.event("job.created", "evt_1"))),
-                *self.api.emit(events.encode(events.event("offer.created", "evt_2")))]
-        for delivery in sent:
-            self.api.webhook(good).sender.wait_for(lambda _, one=delivery: one.status != "pending", "it is sent")
+        self.emit("job.created", "evt_1")
+        self.emit("offer.created", "evt_2")
         self.assertEqual([one["event_id"] for one in self.objects("logs", good)], ["evt_2", "evt_1"])
         [failed] = self.objects("logs", bad, "--status", "failed")
         self.assertEqual((failed["response_code"], failed["attempts"], failed["status"]), (404, 1, "failed"))
@@ -227,6 +230,30 @@ class WithServe(Webhooks):
         told = self.webhook("logs", bad).out
         for words in ("status", "failed", "404", "job.created", "evt_1"):
             self.assertIn(words, told)
+
+    def test_what_kula_gave_up_on_and_we_do_not_have_is_listed(self):
+        good = self.api.add(self.url, ["job.created"], secret=SECRET.decode())
+        bad = self.api.add(self.url, ["job.created", "offer.created"], secret="of another time")
+        for event_type, event_id in (("job.created", "evt_both"), ("offer.created", "evt_offer")):
+            self.emit(event_type, event_id)
+        [missed] = self.objects("missed", bad)
+        self.assertTrue(missed.pop("created_at"))
+        self.assertEqual(missed, {"event_id": "evt_offer", "event": "offer.created", "certain": True})
+        [old] = self.emit("offer.created", "evt_old")
+        old.created_s -= 8 * 86400
+        self.api.webhook(bad).events.append("candidate.updated")
+        self.emit("candidate.updated", "evt_candidate")
+        told = {one["event_id"]: one for one in self.objects("missed", bad)}
+        self.assertEqual(list(told), ["evt_candidate", "evt_old", "evt_offer"])
+        self.assertFalse(told["evt_old"]["certain"])
+        self.assertRegex(told["evt_candidate"]["call"], r"^GET /v1/candidates\?updated_after=\d{4}-\d\d-\d\d$")
+        result = self.webhook("missed", bad)
+        self.assertRegex(result.out, r"(?m)evt_old  longer ago than the ledger remembers")
+        self.assertIn("gave up on 4 in the last 30 days; the ledger does not have 3", result.err)
+        self.webhook("missed", good)
+        self.house.redis.stop()
+        self.assertIn("Redis", self.webhook("missed", bad, expect=4).err)
+        self.house.redis.start()
 
     def test_a_sample_can_be_sent(self):
         sample = self.webhook("sample", "application.hired").out
