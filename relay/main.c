@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "forward/forward.h"
+#include "watch/watch.h"
 
 static int serve_main(int argc, char **argv);
 static int help_main(int argc, char **argv);
@@ -45,6 +46,8 @@ static const struct cli_command commands[] = {
      "apply "
      "[ID|TYPE] [options] [--json]",
      "Kula's side: its webhooks, events and logs", webhook_main},
+    {"watch", "[--config FILE] [--serve ADDRESS] [--every SECONDS]",
+     "enables what Kula has disabled", watch_main},
     {"version", "[--json]", "version, commit, libraries", version_main},
     {"help", "[COMMAND]", "this text, or that of a command", help_main},
 };

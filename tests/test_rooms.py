@@ -24,6 +24,7 @@ ROOMS = {
     "kula_api": ("common/kula_api", ("base", "net")),
     "serve": ("relay/serve", ("base", "net", "kula", "spool", "ledger")),
     "forward": ("relay/forward", ("base", "net", "kula", "ledger")),
+    "watch": ("relay/watch", ("base", "net", "kula_api")),
     "cli": ("relay/cli", ("base", "net", "kula", "kula_api", "spool", "ledger")),
 }
 

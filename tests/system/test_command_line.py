@@ -9,8 +9,8 @@ from processes import RELAY, run
 from sim import events
 
 COMMANDS = ("serve", "forward", "up", "demo", "tail", "show", "dead", "pause", "resume", "service", "send", "spool",
-            "audit", "check", "webhook", "version")
-NOT_YET = ("status", "doctor", "pen", "watch", "replay", "listen", "verify",
+            "audit", "check", "webhook", "watch", "version")
+NOT_YET = ("status", "doctor", "pen", "replay", "listen", "verify",
            "erase")
 PERSON = "Zoë Ångström"
 
@@ -53,6 +53,7 @@ class WithoutALedger(Story):
                       ["webhook", "update", "wh_1"], ["webhook", "delete", "wh_1"],
                       ["webhook", "disable", "wh_1"], ["webhook", "update", "wh_1", "--secret-file", "x"],
                       ["spool", "burn"], ["spool", "list", "x"], ["check", "--for", "nothing"],
+                      ["watch", "x"], ["watch", "--every", "0"],
                       ["serve", "--nonsense"], ["forward", "--nonsense"], ["tail", "--since", "soon"]):
             with self.subTest(words=words):
                 result = self.house.relay(*words, expect=2)
