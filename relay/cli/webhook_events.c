@@ -44,19 +44,21 @@ static void type_json(struct webhook_desk *desk, struct text type, size_t sender
     cli_json_line(cli);
 }
 
+/* Yellow is what does not meet: sent and not wanted, wanted and not sent. */
 static void print_type(struct webhook_desk *desk, struct text type, size_t senders) {
     const struct config *config = desk->cli.config;
-    size_t takers = 0;
-    webhook_view_text(type, 34);
-    printf(" %-9s", senders ? "sent" : "not sent");
+    struct string takers = {0};
     for (size_t i = 0; i < config->service_count; i++)
         if (wants(&config->services[i], type))
-            printf("%s%s", takers++ ? ", " : " ", config->services[i].name);
-    if (!takers)
-        printf(" %s%s%s", senders ? cli_colour(CLI_YELLOW) : "",
-               senders ? "nowhere: no service wants it" : "-",
-               senders ? cli_colour(CLI_PLAIN) : "");
-    putchar('\n');
+            string_addf(&takers, "%s%s", takers.size ? ", " : "", config->services[i].name);
+    bool meets = (senders > 0) == (takers.size > 0);
+    webhook_view_text(type, 34);
+    printf(" %s%-9s %s%s\n", meets ? "" : cli_colour(CLI_YELLOW), senders ? "sent" : "not sent",
+           takers.size ? takers.data
+           : senders   ? "nowhere: no service wants it"
+                       : "-",
+           meets ? "" : cli_colour(CLI_PLAIN));
+    string_finish(&takers);
 }
 
 void webhook_events_list(struct webhook_desk *desk) {

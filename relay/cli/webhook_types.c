@@ -43,7 +43,7 @@ bool webhook_types_unknown(struct webhook_desk *desk, const struct webhook_types
                            const char *type) {
     char *near = nearest(types, type);
     cli_fail(&desk->cli, CLI_FAILED,
-             "Kula lists no event \"%s\"%s%s%s; `kula-relay webhook events` shows all", type,
+             "Kula lists no event \"%s\"%s%s%s (`kula-relay webhook events` shows all)", type,
              near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     free(near);
     return false;
