@@ -242,6 +242,12 @@ class WithServe(Webhooks):
         self.assertEqual(entry[1]["body"].decode().rstrip("\n"), sample.rstrip("\n"))
 
 
+class WithServeOtherForms(WithServe):
+    """The same of an API in its other spelling, other envelope, with ids that are numbers."""
+
+    quirks = {"spelling": "events", "envelope": "named", "numbers": True}
+
+
 class NoColour(Webhooks):
     def test_what_kula_says_cannot_steer_the_terminal(self):
         one = self.api.add(URL, name="\x1b]0;title\x07", description="a\nb")
