@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "forward/forward.h"
+#include "watch/watch.h"
 
 static int serve_main(int argc, char **argv);
 static int help_main(int argc, char **argv);
@@ -39,6 +40,14 @@ static const struct cli_command commands[] = {
     {"audit", "[--json]", "do the counts balance?", audit_main},
     {"check", "[--config FILE] [--for COMMAND] [--print]",
      "reads the configuration, tells every mistake", check_main},
+    {"webhook",
+     "list|show|create|update|delete|enable|disable|events|sample|test|logs|missed|rotate-secret|"
+     "plan|"
+     "apply "
+     "[ID|TYPE] [options] [--json]",
+     "Kula's side: its webhooks, events and logs", webhook_main},
+    {"watch", "[--config FILE] [--serve ADDRESS] [--every SECONDS]",
+     "enables what Kula has disabled", watch_main},
     {"version", "[--json]", "version, commit, libraries", version_main},
     {"help", "[COMMAND]", "this text, or that of a command", help_main},
 };

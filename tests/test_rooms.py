@@ -21,9 +21,11 @@ ROOMS = {
     "kula": ("common/kula", ("base",)),
     "spool": ("common/spool", ("base", "net", "kula")),
     "ledger": ("common/ledger", ("base", "net", "kula")),
+    "kula_api": ("common/kula_api", ("base", "net")),
     "serve": ("relay/serve", ("base", "net", "kula", "spool", "ledger")),
     "forward": ("relay/forward", ("base", "net", "kula", "ledger")),
-    "cli": ("relay/cli", ("base", "net", "kula", "spool", "ledger")),
+    "watch": ("relay/watch", ("base", "net", "kula_api")),
+    "cli": ("relay/cli", ("base", "net", "kula", "kula_api", "spool", "ledger")),
 }
 
 # Each external library: how its headers are spelled, and the room whose one file names it.

@@ -53,6 +53,17 @@ static void take_secret_file(struct config_draft *draft) {
     config_draft_override(draft, "serve.endpoints[0].secret_files", file, name);
 }
 
+static void take_token_file(struct config_draft *draft) {
+    static const char name[] = "KULA_API_TOKEN_FILE";
+    const char *file = variable(name);
+    char **place = &draft->config.kula.token_file;
+    if (!file)
+        return;
+    free(*place);
+    *place = text_copy(text_of(file));
+    config_draft_override(draft, "kula.token_file", file, name);
+}
+
 static void make_room_for_secrets(struct config *config) {
     for (size_t i = 0; i < config->endpoint_count; i++) {
         struct config_endpoint *endpoint = &config->endpoints[i];
@@ -75,6 +86,8 @@ static void read_tree(struct config_draft *draft, const struct yaml_node *root) 
         return;
     take_redis_url(draft);
     take_secret_file(draft);
+    take_token_file(draft);
+    config_files_list(draft);
     make_room_for_secrets(&draft->config);
     config_cross_check(draft);
     config_files_read(draft);

@@ -34,8 +34,10 @@ enum config_start { CONFIG_START_NOW, CONFIG_START_BEGINNING, CONFIG_START_AGO }
 struct config_endpoint {
     char *name; /* [a-z0-9-]{1,32} */
     char *path;
-    char **secret_files; /* newest first */
+    char **secret_files; /* newest first; those in secret_dir before those that were named */
     size_t secret_file_count;
+    size_t dir_file_count;  /* so many of them stand in secret_dir */
+    char *secret_dir;       /* NULL: none; its files are looked up only where secrets are read */
     struct secret *secrets; /* as many, in the same order; read only where asked (config_secrets) */
     int64_t tolerance_ms;
     enum config_stale stale;
@@ -89,6 +91,23 @@ struct config_retention {
     int64_t foreign_ms; /* for how long somebody else's group may hold trimming back */
 };
 
+/* A webhook that Kula should have. */
+struct config_webhook {
+    char *endpoint; /* of ours, whose deliveries it makes */
+    char *id;       /* Kula's; NULL: known by its url */
+    char *url;
+    char **events; /* patterns, of the types that Kula lists; empty: all */
+    size_t event_count;
+};
+
+struct config_kula {
+    char *api;
+    char *token_file;    /* NULL: none */
+    struct secret token; /* read only where asked */
+    struct config_webhook *webhooks;
+    size_t webhook_count;
+};
+
 struct config {
     char *file; /* as it was found; for messages */
     struct config_redis redis;
@@ -112,6 +131,7 @@ struct config {
     struct config_retention retention;
     struct config_service *services;
     size_t service_count;
+    struct config_kula kula;
     enum log_level log_level;
     enum log_format log_format;
 };
@@ -126,6 +146,8 @@ enum config_for {
     CONFIG_FOR_LEDGER,  /* reads Redis' password only */
     CONFIG_FOR_SEND,    /* needs an endpoint with a secret, and reads it */
     CONFIG_FOR_SPOOL,   /* reads no file at all */
+    CONFIG_FOR_KULA,    /* needs the token of Kula's API, and reads nothing else */
+    CONFIG_FOR_WATCH,   /* needs that, and reads Redis' password besides */
 };
 
 /* `file` NULL: $KULA_RELAY_CONFIG, else ./kula-relay.yaml, else
@@ -145,6 +167,9 @@ void config_tell(const struct config *, const char *path, struct string *lines, 
 /* What is bad, and works: it is told, a line each, and refused nowhere, because a
  * refusal at a restart is an outage. Now: secrets that are short enough to be guessed. */
 void config_alarms(const struct config *, struct string *lines);
+
+/* Adds the key by which an endpoint has that secret, as in config_print. */
+void config_secret_key(const struct config *, size_t endpoint, size_t secret, struct string *);
 
 /* Every key with its effective value and where it came from (file:line, default,
  * environment), one a line; secrets by file only. */

@@ -226,6 +226,24 @@ static bool is_http_socket_url(struct text rest, struct string *why) {
     return false;
 }
 
+/* What stands behind "http://" or "https://". `no_user` says where a user's name belongs. */
+static bool is_http_target(struct text rest, const char *no_user, struct string *why) {
+    size_t size = 0;
+    if (holds(rest, '#')) {
+        string_add_of(why, "a URL to send to has no \"#\"");
+        return false;
+    }
+    while (size < rest.size && rest.data[size] != '/' && rest.data[size] != '?')
+        size++;
+    struct text authority = text_slice(rest.data, size);
+    if (holds(authority, '@')) {
+        string_addf(why, "user and password do not belong into the URL: %s", no_user);
+        return false;
+    }
+    return is_authority(authority, false, 1) ||
+           no(why, authority, "is not a host: write http://HOST/PATH or http://HOST:PORT/PATH");
+}
+
 bool config_check_service_url(struct text value, struct string *why) {
     struct text rest = value, scheme;
     if (!is_printable(value) || !cut_scheme(&rest, &scheme)) {
@@ -237,21 +255,40 @@ bool config_check_service_url(struct text value, struct string *why) {
         return is_http_socket_url(rest, why);
     if (!text_is(scheme, "http") && !text_is(scheme, "https"))
         return no(why, scheme, "is none of http://, https:// and http+unix://");
-    if (holds(rest, '#')) {
-        string_add_of(why, "a URL to send to has no \"#\"");
+    return is_http_target(rest, "name a file with the Authorization header in header_files", why);
+}
+
+bool config_check_webhook_url(struct text value, struct string *why) {
+    struct text rest = value, scheme;
+    if (!is_printable(value) || !cut_scheme(&rest, &scheme) || !text_is(scheme, "https"))
+        return no(why, value,
+                  "is not for Kula, which delivers to https:// only: write "
+                  "https://HOST/PATH, without blanks");
+    return is_http_target(rest, "Kula signs its deliveries instead", why);
+}
+
+static bool is_this_machine(struct text rest) {
+    static const char *const names[] = {"127.0.0.1", "[::1]", "localhost"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t size = strlen(names[i]);
+        if (text_starts(rest, names[i]) && (rest.size == size || strchr(":/", rest.data[size])))
+            return true;
+    }
+    return false;
+}
+
+bool config_check_api_url(struct text value, struct string *why) {
+    struct text rest = value, scheme;
+    if (!is_printable(value) || !cut_scheme(&rest, &scheme) ||
+        !(text_is(scheme, "https") || (text_is(scheme, "http") && is_this_machine(rest))))
+        return no(why, value,
+                  "is not for a token, which must not go over a net unencrypted: write "
+                  "https://HOST/PATH");
+    if (holds(rest, '?')) {
+        string_add_of(why, "paths are put behind it, so it has no \"?\"");
         return false;
     }
-    size_t size = 0;
-    while (size < rest.size && rest.data[size] != '/' && rest.data[size] != '?')
-        size++;
-    struct text authority = text_slice(rest.data, size);
-    if (holds(authority, '@')) {
-        string_add_of(why, "user and password do not belong into the URL: name a file with the "
-                           "Authorization header in header_files");
-        return false;
-    }
-    return is_authority(authority, false, 1) ||
-           no(why, authority, "is not a host: write http://HOST/PATH or http://HOST:PORT/PATH");
+    return is_http_target(rest, "the token's file is named in kula.token_file", why);
 }
 
 /* Headers ------------------------------------------------------------------ */

@@ -1,5 +1,5 @@
 /* Is a value well-formed? One question each, for the table of keys; nothing is
- * looked up and nothing opened. Private to config*.c. */
+ * looked up and nothing opened. For config*.c, and for an option that means the same. */
 #pragma once
 #include "base/text.h"
 
@@ -12,6 +12,8 @@ bool config_check_network(struct text, struct string *why); /* ADDRESS or ADDRES
 bool config_check_address(struct text, struct string *why); /* HOST:PORT to listen on */
 bool config_check_redis_url(struct text, struct string *why);
 bool config_check_service_url(struct text, struct string *why);
+bool config_check_webhook_url(struct text, struct string *why); /* that Kula delivers to */
+bool config_check_api_url(struct text, struct string *why);     /* a token is sent to it */
 bool config_check_header_name(struct text, struct string *why); /* and not one that we set */
 bool config_check_header_value(struct text, struct string *why);
 

@@ -138,7 +138,7 @@ struct secrets {
 
 static bool same_secrets(struct secrets a, struct secrets b) {
     if (a.count != b.count)
-        return true; /* a difference of the values, told as one */
+        return false;
     for (size_t i = 0; i < a.count; i++)
         if (!same_secret(&a.items[i], &b.items[i]))
             return false;

@@ -100,7 +100,8 @@ static void check_endpoint(struct config_draft *draft, size_t i) {
     if (needs_secrets(draft->needs) && endpoint->secret_file_count == 0 &&
         !is_given(draft, "serve.endpoints", i, "secret_files"))
         tell(draft, "serve.endpoints", i, "secret_files",
-             "is missing: without a secret no delivery can be verified%s",
+             "is missing: without a secret no delivery can be verified%s%s",
+             endpoint->secret_dir ? ", and secret_dir has no file" : "",
              config->endpoint_count == 1 ? " (KULA_WEBHOOK_SECRET_FILE may name it too)" : "");
 }
 
@@ -129,18 +130,21 @@ static void check_serve(struct config_draft *draft) {
 
 /* Services ----------------------------------------------------------------- */
 
+static bool has_endpoint(const struct config *config, const char *wanted) {
+    for (size_t i = 0; i < config->endpoint_count; i++)
+        if (config->endpoints[i].name && strcmp(config->endpoints[i].name, wanted) == 0)
+            return true;
+    return false;
+}
+
 static void check_service_endpoints(struct config_draft *draft, size_t i) {
     const struct config *config = &draft->config;
     const struct config_service *service = &config->services[i];
     for (size_t k = 0; config->endpoint_count && k < service->endpoint_count; k++) {
         const char *wanted = service->endpoints[k];
-        size_t e = 0;
-        while (e < config->endpoint_count &&
-               !(config->endpoints[e].name && strcmp(config->endpoints[e].name, wanted) == 0))
-            e++;
         char key[64];
         snprintf(key, sizeof key, "endpoints[%zu]", k);
-        if (e == config->endpoint_count && *wanted)
+        if (*wanted && !has_endpoint(config, wanted))
             tell(draft, "services", i, key, "there is no endpoint \"%s\" in serve.endpoints",
                  wanted);
     }
@@ -189,13 +193,31 @@ static void check_services(struct config_draft *draft) {
     check_unique(draft, "services", config->service_count, "name", service_name);
 }
 
+/* Kula --------------------------------------------------------------------- */
+
+static const char *webhook_url(const struct config *config, size_t i) {
+    return config->kula.webhooks[i].url;
+}
+
+static void check_webhooks(struct config_draft *draft) {
+    const struct config *config = &draft->config;
+    for (size_t i = 0; config->endpoint_count && i < config->kula.webhook_count; i++) {
+        const char *wanted = config->kula.webhooks[i].endpoint;
+        if (wanted && !has_endpoint(config, wanted))
+            tell(draft, "kula.webhooks", i, "endpoint",
+                 "there is no endpoint \"%s\" in serve.endpoints", wanted);
+    }
+    check_unique(draft, "kula.webhooks", config->kula.webhook_count, "url", webhook_url);
+}
+
 /* What a command cannot do without ----------------------------------------- */
 
 static void check_needs(struct config_draft *draft) {
     const struct config *config = &draft->config;
     bool any_serve = config->endpoint_count || config->listener_count;
     bool serves = draft->needs == CONFIG_FOR_SERVE || (draft->needs == CONFIG_FOR_ALL && any_serve);
-    if (draft->needs == CONFIG_FOR_ALL && !any_serve && !config->service_count)
+    if (draft->needs == CONFIG_FOR_ALL && !any_serve && !config->service_count &&
+        !config->kula.token_file)
         config_draft_problem_of(draft, "serve",
                                 "there is nothing to do: neither an endpoint under "
                                 "serve.endpoints nor a service under services");
@@ -211,10 +233,18 @@ static void check_needs(struct config_draft *draft) {
                                 "under serve to wait for Redis instead");
     if (draft->needs == CONFIG_FOR_FORWARD && !config->service_count)
         config_draft_problem_of(draft, "services", "a service is needed here");
+    bool asks_kula = draft->needs == CONFIG_FOR_KULA || draft->needs == CONFIG_FOR_WATCH;
+    if (asks_kula && !config->kula.token_file && !config_draft_place(draft, "kula.token_file").line)
+        config_draft_problem_of(draft, "kula.token_file",
+                                "is missing: make a key of the type Application API at Kula, under "
+                                "Settings > API Management, put it into a file that only you can "
+                                "read, and name the file here (KULA_API_TOKEN_FILE may name it "
+                                "too)");
 }
 
 void config_cross_check(struct config_draft *draft) {
     check_needs(draft);
     check_serve(draft);
     check_services(draft);
+    check_webhooks(draft);
 }

@@ -27,6 +27,7 @@ static void wipe_headers(const struct config_header *headers, size_t count) {
 
 static void finish_secrets(struct config *config) {
     secret_finish(&config->redis_password);
+    secret_finish(&config->kula.token);
     for (size_t i = 0; i < config->endpoint_count; i++)
         finish_list(config->endpoints[i].secrets, config->endpoints[i].secret_file_count);
     for (size_t i = 0; i < config->service_count; i++) {

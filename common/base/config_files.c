@@ -76,9 +76,11 @@ bool config_files_writable(const char *folder, struct string *why) {
     return why->size == 0;
 }
 
-/* Shorter ones can be guessed by somebody who has seen one signed delivery. */
-enum { SECRET_BYTES_LEAST = 16 };
-enum { PEM_MOST = 1 << 20 }; /* the system's own bundle has a quarter of that */
+enum {
+    SECRET_BYTES_LEAST = 16, /* shorter: can be guessed by who has seen one signed delivery */
+    DIR_FILES_MOST = 16,
+    PEM_MOST = 1 << 20, /* the system's own bundle has a quarter of that */
+};
 
 /* A place that already had a problem holds an empty name. */
 static void read_secret(struct config_draft *draft, const char *key, const char *file,
@@ -89,12 +91,21 @@ static void read_secret(struct config_draft *draft, const char *key, const char 
     string_finish(&why);
 }
 
+void config_secret_key(const struct config *config, size_t i, size_t k, struct string *key) {
+    size_t first_named = config->endpoints[i].dir_file_count;
+    string_addf(key, "serve.endpoints[%zu].", i);
+    if (k < first_named)
+        string_add_of(key, "secret_dir");
+    else
+        string_addf(key, "secret_files[%zu]", k - first_named);
+}
+
 static void read_endpoint(struct config_draft *draft, size_t i) {
     const struct config_endpoint *endpoint = &draft->config.endpoints[i];
     struct string key = {0};
     for (size_t k = 0; k < endpoint->secret_file_count; k++) {
         string_clear(&key);
-        string_addf(&key, "serve.endpoints[%zu].secret_files[%zu]", i, k);
+        config_secret_key(&draft->config, i, k, &key);
         read_secret(draft, key.data, endpoint->secret_files[k], &endpoint->secrets[k]);
     }
     string_finish(&key);
@@ -188,10 +199,112 @@ static void read_pems(struct config_draft *draft, size_t i) {
     string_finish(&why);
 }
 
+/* Whoever has it can read and change all of the account's data. */
+static bool is_kept_to_oneself(const char *file, struct string *why) {
+    struct stat about;
+    if (stat(file, &about) < 0 || !S_ISREG(about.st_mode) || !(about.st_mode & S_IROTH))
+        return true;
+    string_addf(why, "the file %s can be read by everybody on this machine: chmod o-r %s", file,
+                file);
+    return false;
+}
+
+static void read_token(struct config_draft *draft) {
+    static const char key[] = "kula.token_file";
+    struct config_kula *kula = &draft->config.kula;
+    struct string why = {0};
+    read_secret(draft, key, kula->token_file, &kula->token);
+    struct text token = text_slice((const char *)kula->token.data, kula->token.size);
+    if (token.size && !config_check_header_value(token, &why))
+        config_draft_problem_of(draft, key, "what is in %s %s", kula->token_file, why.data);
+    else if (token.size && !is_kept_to_oneself(kula->token_file, &why))
+        config_draft_problem_of(draft, key, "%s", why.data);
+    string_finish(&why);
+}
+
 static bool opens(const struct config_draft *draft, const char *section, const char *key) {
     return draft->needs == CONFIG_FOR_ALL ||
            (config_table_find(section, key)->read_for & 1U << draft->needs);
 }
+
+/* A folder of secrets --------------------------------------------------------- */
+
+struct found {
+    char *path;
+    struct timespec written;
+};
+
+static int newest_first(const void *a, const void *b) {
+    const struct found *one = a, *other = b;
+    if (one->written.tv_sec != other->written.tv_sec)
+        return one->written.tv_sec < other->written.tv_sec ? 1 : -1;
+    if (one->written.tv_nsec != other->written.tv_nsec)
+        return one->written.tv_nsec < other->written.tv_nsec ? 1 : -1;
+    return strcmp(other->path, one->path);
+}
+
+/* What begins with a dot is not there yet, or is Kubernetes' own. */
+static size_t find_files(const char *folder, DIR *open, struct found *found) {
+    size_t count = 0;
+    const struct dirent *entry;
+    while (count < DIR_FILES_MOST + 1 && (entry = readdir(open))) {
+        struct string path = {0};
+        struct stat about;
+        string_addf(&path, "%s/%s", folder, entry->d_name);
+        bool is_file =
+            entry->d_name[0] != '.' && stat(path.data, &about) == 0 && S_ISREG(about.st_mode);
+        if (is_file)
+            found[count++] = (struct found){path.data, about.st_mtim};
+        else
+            string_finish(&path);
+    }
+    qsort(found, count, sizeof *found, newest_first);
+    return count;
+}
+
+static void put_before(struct config_endpoint *endpoint, const struct found *found, size_t count) {
+    size_t named = endpoint->secret_file_count;
+    char **files = memory_new((count + named) * sizeof *files);
+    for (size_t i = 0; i < count; i++)
+        files[i] = found[i].path;
+    for (size_t i = 0; i < named; i++)
+        files[count + i] = endpoint->secret_files[i];
+    free(endpoint->secret_files);
+    endpoint->secret_files = files;
+    endpoint->secret_file_count = count + named;
+    endpoint->dir_file_count = count;
+}
+
+static void list_folder(struct config_draft *draft, size_t i) {
+    struct config_endpoint *endpoint = &draft->config.endpoints[i];
+    struct found found[DIR_FILES_MOST + 1] = {0};
+    struct string key = {0};
+    DIR *folder = opendir(endpoint->secret_dir);
+    string_addf(&key, "serve.endpoints[%zu].secret_dir", i);
+    if (!folder) {
+        config_draft_problem_of(draft, key.data, "cannot read the folder %s: %s",
+                                endpoint->secret_dir, strerror(errno));
+    } else {
+        put_before(endpoint, found, find_files(endpoint->secret_dir, folder, found));
+        closedir(folder);
+    }
+    if (endpoint->dir_file_count > DIR_FILES_MOST)
+        config_draft_problem_of(draft, key.data,
+                                "%s holds more than %d files: each of them is tried on a signature "
+                                "that does not match; remove those that Kula uses no more",
+                                endpoint->secret_dir, DIR_FILES_MOST);
+    string_finish(&key);
+}
+
+void config_files_list(struct config_draft *draft) {
+    if (!opens(draft, "serve.endpoints[]", "secret_files"))
+        return;
+    for (size_t i = 0; i < draft->config.endpoint_count; i++)
+        if (draft->config.endpoints[i].secret_dir)
+            list_folder(draft, i);
+}
+
+/* All of them ------------------------------------------------------------------ */
 
 void config_files_read(struct config_draft *draft) {
     struct config *config = &draft->config;
@@ -210,6 +323,8 @@ void config_files_read(struct config_draft *draft) {
     if (opens(draft, "services[]", "ca_file"))
         for (size_t i = 0; i < config->service_count; i++)
             read_pems(draft, i);
+    if (opens(draft, "kula", "token_file"))
+        read_token(draft);
 }
 
 static void alarm_of_endpoint(const struct config *config, size_t i, struct string *lines) {
@@ -220,7 +335,7 @@ static void alarm_of_endpoint(const struct config *config, size_t i, struct stri
         if (bytes == 0 || bytes >= SECRET_BYTES_LEAST) /* 0: not read, for it is not asked for */
             continue;
         string_clear(&path);
-        string_addf(&path, "serve.endpoints[%zu].secret_files[%zu]", i, k);
+        config_secret_key(config, i, k, &path);
         config_tell(config, path.data, lines,
                     "the secret in %s has fewer than %d bytes and could be guessed; have Kula make "
                     "a new one",

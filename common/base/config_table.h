@@ -29,6 +29,8 @@ enum {
     CONFIG_FORWARD = 1 << CONFIG_FOR_FORWARD,
     CONFIG_LEDGER = 1 << CONFIG_FOR_LEDGER,
     CONFIG_SEND = 1 << CONFIG_FOR_SEND,
+    CONFIG_KULA = 1 << CONFIG_FOR_KULA,
+    CONFIG_WATCH = 1 << CONFIG_FOR_WATCH,
 };
 
 /* May a running program take a change of it? */

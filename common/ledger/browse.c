@@ -234,6 +234,32 @@ void browse_attempts(struct ledger *ledger, struct text event_id, browse_attempt
     search_on(search);
 }
 
+/* Is an event remembered? */
+
+struct remembers_op {
+    struct op op;
+    browse_remembers_fn *fn;
+    void *arg;
+};
+
+static void on_exists(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct remembers_op *op = arg;
+    op->fn(op->arg, ledger_outcome_of(outcome),
+           outcome == REDIS_REPLIED && redis_integer(reply) != 0);
+    op_end(&op->op);
+}
+
+void browse_remembers(struct ledger *ledger, const char *endpoint, struct text event_id,
+                      browse_remembers_fn *fn, void *arg) {
+    struct remembers_op *op = op_start(ledger, sizeof *op);
+    op->fn = fn;
+    op->arg = arg;
+    struct command command = {0};
+    command_text_of(&command, "EXISTS");
+    command_key_of_id(&command, ledger, "seen", text_of(endpoint), event_id);
+    command_send(&command, ledger->redis, DEADLINE_MS, true, on_exists, op);
+}
+
 /* The services, and where an entry stands at each */
 
 struct names_op {

@@ -21,6 +21,11 @@ void browse_wait(struct ledger *, struct text after, int64_t wait_ms, browse_pag
 /* Every entry that carries this event id: the first and its revived ones. */
 void browse_find(struct ledger *, struct text event_id, browse_page_fn *, void *arg);
 
+/* Was this event of this endpoint stored within the last dedup_window? */
+typedef void browse_remembers_fn(void *arg, enum ledger_outcome, bool);
+void browse_remembers(struct ledger *, const char *endpoint, struct text event_id,
+                      browse_remembers_fn *, void *arg);
+
 /* Where an entry stands at each service that the ledger knows. */
 enum browse_standing {
     BROWSE_UNREAD, /* not given to it yet */

@@ -99,6 +99,7 @@ static void spare_give(struct http_request *request) {
 /* On no list any more, so that it outlives a callback that destroys the client. */
 static void end(struct http_request *request, struct http_result *result) {
     result->took_ms = clock_steady_ms() - request->since_ms;
+    result->request = request;
     request->done(request->arg, result);
     spare_give(request);
 }
@@ -108,6 +109,11 @@ static const char *header_of(CURL *easy, const char *name) {
     struct curl_header *header;
     bool found = curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
     return found ? header->value : NULL;
+}
+
+struct text http_result_header(const struct http_result *result, const char *name) {
+    bool answered = result->outcome == HTTP_ANSWERED;
+    return text_of(answered ? header_of(result->request->easy, name) : NULL);
 }
 
 static int status_of(CURL *easy) {
@@ -401,6 +407,7 @@ void http_client_send(struct http_client *client, const struct http_call *call, 
     set_url(request, call->url);
     set_method(request->easy, call);
     set_tls(request->easy, call);
+    curl_easy_setopt(request->easy, CURLOPT_FRESH_CONNECT, call->once ? 1L : 0L);
     curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
     curl_easy_setopt(request->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms);
     if (!set_headers(request, call->headers))

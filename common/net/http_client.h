@@ -25,7 +25,11 @@ struct http_result {
     const char *error;      /* FAILED */
     int64_t retry_after_ms; /* ANSWERED: from Retry-After, seconds or date; 0 where there is none */
     int64_t took_ms;
+    struct http_request *request; /* for http_result_header */
 };
+
+/* Of an answer, until the callback returns; empty where there is no such header. */
+struct text http_result_header(const struct http_result *, const char *name);
 typedef void http_done_fn(void *arg, const struct http_result *);
 
 struct http_call {
@@ -42,6 +46,8 @@ struct http_call {
     struct text ca; /* in place of a file */
     struct text client_certificate, client_key;
     bool link_local; /* may go to addresses that address_is_guarded */
+    bool once;       /* over a new connection: libcurl sends a second time, by itself, what a kept
+                        one turns out to have lost */
 };
 
 struct http_client *http_client_create(struct loop *);

@@ -11,10 +11,8 @@ static const struct {
     const char *name;
     enum config_for needs;
 } commands[] = {
-    {"serve", CONFIG_FOR_SERVE},
-    {"forward", CONFIG_FOR_FORWARD},
-    {"ledger", CONFIG_FOR_LEDGER},
-    {"send", CONFIG_FOR_SEND},
+    {"serve", CONFIG_FOR_SERVE}, {"forward", CONFIG_FOR_FORWARD}, {"ledger", CONFIG_FOR_LEDGER},
+    {"send", CONFIG_FOR_SEND},   {"webhook", CONFIG_FOR_KULA},
 };
 
 /* Whose needs are meant; without a word it stays as it was: everybody's. */
@@ -26,8 +24,8 @@ static bool find_needs(struct cli *cli, const char *word, enum config_for *needs
             *needs = commands[i].needs;
             return true;
         }
-    return options_wrong(&cli->options, "--for takes serve, forward, ledger or send, not \"%s\"",
-                         word);
+    return options_wrong(&cli->options,
+                         "--for takes serve, forward, ledger, send or webhook, not \"%s\"", word);
 }
 
 static void print_keys(void) {
@@ -45,6 +43,7 @@ static void print_values(const struct config *config) {
 }
 
 static void print_secrets(const struct config *config) {
+    struct string key = {0};
     for (size_t i = 0; i < config->endpoint_count; i++) {
         const struct config_endpoint *endpoint = &config->endpoints[i];
         for (size_t k = 0; k < endpoint->secret_file_count; k++) {
@@ -52,10 +51,12 @@ static void print_secrets(const struct config *config) {
             if (endpoint->secrets[k].size == 0) /* not read, for it is not asked for */
                 continue;
             hmac_mark(&endpoint->secrets[k], mark);
-            printf("serve.endpoints[%zu].secret_files[%zu] = %s   # mark %s\n", i, k,
-                   endpoint->secret_files[k], mark);
+            string_clear(&key);
+            config_secret_key(config, i, k, &key);
+            printf("%s = %s   # mark %s\n", key.data, endpoint->secret_files[k], mark);
         }
     }
+    string_finish(&key);
 }
 
 /* What config_load does not look into. */
@@ -104,7 +105,8 @@ static void report(struct cli *cli, enum config_for needs, bool print) {
 static bool parse(struct cli *cli, enum config_for *needs, bool *print, int argc, char **argv) {
     const char *word = NULL;
     const struct cli_option rows[] = {
-        {"for", 0, "COMMAND", "check what serve, forward, ledger or send needs", .text = &word},
+        {"for", 0, "COMMAND", "check what serve, forward, ledger, send or webhook needs",
+         .text = &word},
         {"print", 0, NULL, "also print what each key comes to, and where from", .flag = print},
         {0},
     };

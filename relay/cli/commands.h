@@ -14,3 +14,4 @@ int spool_main(int argc, char **argv);
 int tail_main(int argc, char **argv);
 int up_main(int argc, char **argv);
 int version_main(int argc, char **argv);
+int webhook_main(int argc, char **argv);

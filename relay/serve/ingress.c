@@ -24,8 +24,8 @@ enum { TRACE_HEX = 32 }; /* as in W3C traceparent */
 enum { ASK_LEAST_MS = 250 };
 
 /* How long the spool may take before the ledger is asked too: a disk that hangs is one that
- * cannot write. */
-enum { SPOOL_PATIENCE_MS = 3000 };
+ * cannot write. A sync of two seconds is none: what comes during one waits for that and its own. */
+enum { SPOOL_PATIENCE_MS = 5000 };
 
 /* Of a stranger's path, as much as goes into a log line. */
 enum { PATH_SHOWN = 200 };

@@ -107,9 +107,11 @@ static void add_files(const struct edition *edition, struct file_watch *watch) {
         file_watch_add(watch, config->listeners[i].certificate);
         file_watch_add(watch, config->listeners[i].private_key);
     }
-    for (size_t i = 0; i < config->endpoint_count; i++)
+    for (size_t i = 0; i < config->endpoint_count; i++) {
+        file_watch_add(watch, config->endpoints[i].secret_dir); /* for files that come */
         for (size_t k = 0; k < config->endpoints[i].secret_file_count; k++)
             file_watch_add(watch, config->endpoints[i].secret_files[k]);
+    }
 }
 
 static void on_taken(void *arg, struct edition *was, struct edition *is) {

@@ -177,6 +177,31 @@ static void test_each_answer_has_its_status_and_none_is_followed(void **state) {
     assert_int_equal(scripted_connections(desk->server), 1);
 }
 
+static void on_done_ask_headers(void *arg, const struct http_result *result) {
+    struct seen *seen = arg;
+    on_done(seen, result);
+    if (result->outcome != HTTP_ANSWERED)
+        assert_int_equal(http_result_header(result, "X-Left").size, 0);
+    string_add(&seen->error, http_result_header(result, "x-left"));
+    string_add(&seen->error, http_result_header(result, "X-Missing"));
+}
+
+static void test_a_header_of_the_answer_can_be_asked_for(void **state) {
+    static const struct scripted_answer cases[] = {
+        {"HTTP/1.1 200 OK\r\nX-Left: 17\r\nContent-Length: 0\r\n\r\n"},
+        {"HTTP/1.1 200 OK\r\nX-Left: 17\r\n", SCRIPTED_CLOSE}};
+    struct desk *desk = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct http_call call = post(desk, "x");
+        struct seen seen = {0};
+        say(desk, &cases[i]);
+        http_client_send(desk->client, &call, on_done_ask_headers, &seen);
+        wait_for(desk, &seen);
+        assert_int_equal(strcmp(seen.error.data, "17") == 0, i == 0);
+        finish(&seen);
+    }
+}
+
 static void test_a_body_of_eight_mib_arrives_byte_for_byte(void **state) {
     static const struct scripted_answer ok = {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
     struct desk *desk = *state;
@@ -513,6 +538,7 @@ int main(void) {
         TEST(test_only_what_was_asked_for_is_sent),
         TEST(test_a_get_has_no_body),
         TEST(test_each_answer_has_its_status_and_none_is_followed),
+        TEST(test_a_header_of_the_answer_can_be_asked_for),
         TEST(test_a_body_of_eight_mib_arrives_byte_for_byte),
         TEST(test_what_is_no_answer_fails_with_words),
         TEST(test_a_closed_port_is_refused),

@@ -146,6 +146,11 @@ class Kula:
             self.enabled = True
             self._failures.clear()
 
+    def disable(self):
+        """What a person does at Kula: what is on its way is dropped."""
+        with self._changed:
+            self._disable()
+
     def wait(self, deliveries=None, deadline_s=30.0):
         """Until these (else all) are no longer pending; returns them."""
         with self._changed:

@@ -29,6 +29,7 @@ from metrics import Admin
 from processes import BUILD, RELAY, RELAY_SERVE, SLOW, WRAP, Process, free_port, run, until
 from sim import events, wire
 from sim.kula import Kula, signed_headers
+from sim.kula_api import KulaApi
 from sim.service import Service
 from yaml_text import yaml_text
 
@@ -203,6 +204,7 @@ class House:
         self.serve_settings = {}
         self.forward_settings = {}
         self.redis_settings = {}
+        self.kula_settings = {}
         self.spool_folder = self.folder / "spool"
         # As the README tells people to run it.
         self.redis = Redis(self.folder, "everysec" if durability == "spool" else "always")
@@ -210,6 +212,7 @@ class House:
         self.serve = self.forward = None
         self.serve_wrap = []  # a command that goes before serve's own
         self._senders = []
+        self.api = None
 
     # What is in the house.
 
@@ -240,6 +243,14 @@ class House:
                                       **defaults, **settings})
         return service
 
+    def kula_api(self, token="kula_token_4711", **quirks):
+        """Kula's management API, whose webhooks deliver to serve, and its place in the configuration."""
+        self.api = KulaApi(token, ca_file=certificate()[0], timeout_s=10 * SLOW, **quirks)
+        token_file = self.write("token", token.encode() + b"\n")
+        token_file.chmod(0o600)
+        self.kula_settings = {"api": self.api.url, "token_file": str(token_file)}
+        return self.api
+
     def config(self):
         config = {
             "redis": {"url": self.redis.url, **self.redis_settings},
@@ -249,6 +260,8 @@ class House:
             "services": self.service_settings,
             "log": {"level": "debug", "format": "json"},
         }
+        if self.kula_settings:
+            config["kula"] = self.kula_settings
         if self.durability == "spool":
             config["serve"].setdefault("spool", {"directory": str(self.spool_folder)})
         return config if self.service_settings else {
@@ -344,12 +357,17 @@ class House:
         for sender in self._senders:
             sender.close()
         self._senders.clear()
+        if self.api:
+            self.api.close()
+            self.api = None
         for service in self.services.values():
             service.release()  # so that forward need not wait for an answer that is held
         for process in self.processes:
             process.stop()
 
     def close(self):
+        if self.api:
+            self.api.close()
         for process in self.processes:
             if not process.ended_on_purpose:
                 process.kill()

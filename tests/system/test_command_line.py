@@ -9,8 +9,8 @@ from processes import RELAY, run
 from sim import events
 
 COMMANDS = ("serve", "forward", "up", "demo", "tail", "show", "dead", "pause", "resume", "service", "send", "spool",
-            "audit", "check", "version")
-NOT_YET = ("status", "doctor", "pen", "webhook", "watch", "replay", "listen", "verify",
+            "audit", "check", "webhook", "watch", "version")
+NOT_YET = ("status", "doctor", "pen", "replay", "listen", "verify",
            "erase")
 PERSON = "Zoë Ångström"
 
@@ -47,7 +47,13 @@ class WithoutALedger(Story):
                       ["pause"], ["pause", "a", "b"], ["resume"], ["service"],
                       ["service", "list", "x"], ["service", "forget"], ["service", "burn", "crm"],
                       ["send", "--count", "-1"], ["audit", "x"], ["spool"],
+                      ["webhook"], ["webhook", "burn"], ["webhook", "list", "x"], ["webhook", "show"],
+                      ["webhook", "create"], ["webhook", "create", "--url", "https://a/"],
+                      ["webhook", "create", "--url", "http://a/", "--events", "*"],
+                      ["webhook", "update", "wh_1"], ["webhook", "delete", "wh_1"],
+                      ["webhook", "disable", "wh_1"], ["webhook", "update", "wh_1", "--secret-file", "x"],
                       ["spool", "burn"], ["spool", "list", "x"], ["check", "--for", "nothing"],
+                      ["watch", "x"], ["watch", "--every", "0"],
                       ["serve", "--nonsense"], ["forward", "--nonsense"], ["tail", "--since", "soon"]):
             with self.subTest(words=words):
                 result = self.house.relay(*words, expect=2)

@@ -121,6 +121,24 @@ class Reload(Story):
         until(lambda: self.serve.value("reloads_total", outcome="taken") == 1, "it is taken", 20)
         self.assertEqual((self.status(SECRET), self.status(NEW)), (401, 200))
 
+    def test_a_secret_that_comes_into_the_watched_folder_is_taken_and_one_that_goes_is_not(self):
+        folder = self.house.folder / "secrets"
+        folder.mkdir()
+        self.house.endpoints[0]["secret_dir"] = str(folder)
+        self.start()
+        self.assertEqual((self.status(SECRET), self.status(NEW)), (200, 401))
+        (folder / ".coming").write_bytes(NEW)
+        os.replace(folder / ".coming", folder / "new")
+        until(lambda: self.serve.value("reloads_total", outcome="taken") == 1, "it is taken", 20)
+        self.assertEqual((self.status(SECRET), self.status(NEW)), (200, 200))
+        (folder / "new").unlink()
+        until(lambda: self.serve.value("reloads_total", outcome="taken") == 2, "it is gone", 20)
+        self.assertEqual((self.status(SECRET), self.status(NEW)), (200, 401))
+        (folder / "empty").touch()
+        until(lambda: self.serve.value("reloads_total", outcome="refused") == 1, "it is refused", 20)
+        self.assertIn("serve.endpoints[0].secret_dir: the secret file", self.mistakes(1)[0])
+        self.assertEqual(self.status(SECRET), 200)
+
     def test_one_sees_which_secret_is_in_use_and_when_the_old_one_is_idle(self):
         self.house.write("new", NEW)
         self.start()

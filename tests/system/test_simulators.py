@@ -164,7 +164,7 @@ class Simulators(unittest.TestCase):
 
 class ByHand(unittest.TestCase):
     def test_both_run_by_hand_and_tell_how(self):
-        for program in ("kula.py", "service.py"):
+        for program in ("kula.py", "kula_api.py", "service.py"):
             told = run([sys.executable, SIM / program, "--help"]).out
             self.assertIn("--", told)
         service = Process(
@@ -181,6 +181,14 @@ class ByHand(unittest.TestCase):
         service.wait_line(
             lambda line: "offer.accepted" in line, "offer.accepted", lines=service.output)
         self.control(url)
+
+    def test_the_api_runs_by_hand(self):
+        api = Process("api", [sys.executable, SIM / "kula_api.py", "--token", "by_hand", "--spelling", "events"])
+        self.addCleanup(api.kill)
+        url = api.wait_line(lambda line: " at http" in line, "listening", lines=api.output).split()[-1]
+        self.assertEqual(wire.call(url + "/webhooks", "GET").status, 401)
+        told = wire.call(url + "/webhooks", "GET", [("Authorization", "Bearer by_hand")]).json()
+        self.assertEqual(told["data"], [])
 
     def control(self, url):
         """The tiny control API."""

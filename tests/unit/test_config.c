@@ -7,17 +7,19 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/config.h"
 
 static char folder[] = "/tmp/kula-relay-test-XXXXXX";
 static char *example; /* deploy/kula-relay.yaml */
-static const char *const files[] = {"secret", "old",     "header",   "cert",
-                                    "key",    "webhook", "webhook2", "kula-relay.yaml"};
+static const char *const files[] = {"secret",  "old",      "header",          "cert", "key",
+                                    "webhook", "webhook2", "kula-relay.yaml", "token"};
 enum { FILES = sizeof files / sizeof *files };
 
 static const char every_key[] = "redis:\n"
@@ -70,7 +72,15 @@ static const char every_key[] = "redis:\n"
                                 "    client_certificate: cert\n"
                                 "    client_key: key\n"
                                 "    link_local: allow\n"
-                                "log: {level: debug, format: json}\n";
+                                "log: {level: debug, format: json}\n"
+                                "kula:\n"
+                                "  api: http://localhost:8090/v1\n"
+                                "  token_file: token\n"
+                                "  webhooks:\n"
+                                "    - endpoint: kula\n"
+                                "      id: wh_1\n"
+                                "      url: https://hooks.example/webhooks/kula\n"
+                                "      events: [\"application.*\", \"!application.updated\"]\n";
 
 static const char two_services[] = "services:\n"
                                    "  - {name: a, url: \"http://a\"}\n"
@@ -106,6 +116,7 @@ static int set_up(void **state) {
     unsetenv("KULA_RELAY_CONFIG");
     unsetenv("KULA_RELAY_REDIS_URL");
     unsetenv("KULA_WEBHOOK_SECRET_FILE");
+    unsetenv("KULA_API_TOKEN_FILE");
     example = read_example();
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chdir(folder), 0);
@@ -116,6 +127,8 @@ static int set_up(void **state) {
     write_file("webhook2", "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=");
     write_file("cert", "c\n");
     write_file("key", "k\n");
+    write_file("token", "kula_t0ken\n");
+    assert_int_equal(chmod("token", 0600), 0);
     return 0;
 }
 
@@ -241,6 +254,21 @@ static void test_every_key_arrives_service(void **state) {
     config_destroy(config);
 }
 
+static void test_every_key_arrives_kula(void **state) {
+    (void)state;
+    struct config *config = parse(every_key, CONFIG_FOR_KULA);
+    const struct config_webhook *webhook = config->kula.webhooks;
+    assert_string_equal(config->kula.api, "http://localhost:8090/v1");
+    assert_secret(&config->kula.token, "kula_t0ken");
+    assert_int_equal(config->kula.webhook_count, 1);
+    assert_string_equal(webhook->endpoint, "kula");
+    assert_string_equal(webhook->id, "wh_1");
+    assert_string_equal(webhook->url, "https://hooks.example/webhooks/kula");
+    assert_int_equal(webhook->event_count, 2);
+    assert_string_equal(webhook->events[1], "!application.updated");
+    config_destroy(config);
+}
+
 static void test_what_is_left_out_has_its_default(void **state) {
     (void)state;
     struct config *config = parse(two_services, CONFIG_FOR_FORWARD);
@@ -293,17 +321,19 @@ static void test_an_endpoint_has_its_defaults(void **state) {
 
 struct reads_case {
     enum config_for needs;
-    const char *password, *secret, *header, *sign;
+    const char *password, *secret, *header, *sign, *token;
 };
 
 static void test_each_command_reads_only_its_own_secrets(void **state) {
     (void)state;
     static const struct reads_case cases[] = {
-        {CONFIG_FOR_ALL, "s3cret", "s3cret", "Bearer t0ken", "24 bytes, in base64 here"},
-        {CONFIG_FOR_SERVE, "s3cret", "s3cret", NULL, ""},
-        {CONFIG_FOR_FORWARD, "s3cret", "", "Bearer t0ken", "24 bytes, in base64 here"},
-        {CONFIG_FOR_LEDGER, "s3cret", "", NULL, ""},
-        {CONFIG_FOR_SEND, "", "s3cret", NULL, ""},
+        {CONFIG_FOR_ALL, "s3cret", "s3cret", "Bearer t0ken", "24 bytes, in base64 here",
+         "kula_t0ken"},
+        {CONFIG_FOR_SERVE, "s3cret", "s3cret", NULL, "", ""},
+        {CONFIG_FOR_FORWARD, "s3cret", "", "Bearer t0ken", "24 bytes, in base64 here", ""},
+        {CONFIG_FOR_LEDGER, "s3cret", "", NULL, "", ""},
+        {CONFIG_FOR_SEND, "", "s3cret", NULL, "", ""},
+        {CONFIG_FOR_KULA, "", "", NULL, "", "kula_t0ken"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct config *config = parse(every_key, cases[i].needs);
@@ -311,11 +341,52 @@ static void test_each_command_reads_only_its_own_secrets(void **state) {
         assert_secret(&config->redis_password, cases[i].password);
         assert_secret(&config->endpoints[0].secrets[0], cases[i].secret);
         assert_secret(&config->services[0].sign_keys[0], cases[i].sign);
+        assert_secret(&config->kula.token, cases[i].token);
         assert_int_equal(header != NULL, cases[i].header != NULL);
         if (header)
             assert_string_equal(header, cases[i].header);
         config_destroy(config);
     }
+}
+
+static void test_a_folder_of_secrets_comes_before_the_named_ones_newest_first(void **state) {
+    (void)state;
+    static const char yaml[] =
+        "serve: {endpoints: [{name: k, path: /k, secret_files: [secret], secret_dir: dir}]}\n";
+    static const struct {
+        const char *name;
+        time_t written;
+    } made[] = {{"dir/a", 2000}, {"dir/b", 3000}, {"dir/.coming", 4000}, {"dir/c", 1000}};
+    static const char *const expected[] = {"dir/b", "dir/a", "dir/c", "secret"};
+    struct string key = {0};
+    assert_int_equal(mkdir("dir", 0700), 0);
+    assert_int_equal(mkdir("dir/folder", 0700), 0);
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        const struct timespec times[2] = {{made[i].written, 0}, {made[i].written, 0}};
+        write_file(made[i].name, made[i].name);
+        assert_int_equal(utimensat(AT_FDCWD, made[i].name, times, 0), 0);
+    }
+    struct config *config = parse(yaml, CONFIG_FOR_SEND);
+    const struct config_endpoint *endpoint = config->endpoints;
+    assert_int_equal(endpoint->secret_file_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(endpoint->secret_files[i], expected[i]);
+    assert_secret(&endpoint->secrets[0], "dir/b");
+    assert_secret(&endpoint->secrets[3], "s3cret");
+    config_secret_key(config, 0, 2, &key);
+    config_secret_key(config, 0, 3, &key);
+    assert_string_equal(key.data,
+                        "serve.endpoints[0].secret_dirserve.endpoints[0].secret_files[0]");
+    config_destroy(config);
+
+    config = parse(yaml, CONFIG_FOR_LEDGER);
+    assert_int_equal(config->endpoints[0].secret_file_count, 1);
+    config_destroy(config);
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++)
+        unlink(made[i].name);
+    rmdir("dir/folder");
+    rmdir("dir");
+    string_finish(&key);
 }
 
 static void test_the_environment_names_redis(void **state) {
@@ -366,6 +437,20 @@ static void test_the_environment_names_the_secret_of_the_only_endpoint(void **st
     assert_non_null(strstr(lines.data, "$KULA_WEBHOOK_SECRET_FILE: serve.endpoints[0]."));
     string_finish(&lines);
     unsetenv("KULA_WEBHOOK_SECRET_FILE");
+}
+
+static void test_the_environment_names_the_token(void **state) {
+    (void)state;
+    struct string lines = {0};
+    setenv("KULA_API_TOKEN_FILE", "token", 1);
+    struct config *config = parse(one_endpoint, CONFIG_FOR_KULA);
+    assert_secret(&config->kula.token, "kula_t0ken");
+    assert_string_equal(config->kula.api, "https://api.kula.ai/v1");
+    config_print(config, &lines);
+    assert_line(&lines, "kula.token_file = token   # environment");
+    config_destroy(config);
+    unsetenv("KULA_API_TOKEN_FILE");
+    string_finish(&lines);
 }
 
 static void test_of_two_endpoints_the_environment_means_neither(void **state) {
@@ -459,7 +544,7 @@ static void test_the_example_is_fine_but_for_files_that_are_not_there(void **sta
         if (!memmem(line.data, line.size, "No such file", strlen("No such file")))
             fail_msg("%.*s", TEXT_ARG(line));
     }
-    assert_true(missing <= 11);
+    assert_true(missing <= 13);
     string_finish(&lines);
 }
 
@@ -526,11 +611,14 @@ int main(void) {
         cmocka_unit_test(test_every_key_arrives_redis_and_serve),
         cmocka_unit_test(test_every_key_arrives_endpoint),
         cmocka_unit_test(test_every_key_arrives_service),
+        cmocka_unit_test(test_every_key_arrives_kula),
         cmocka_unit_test(test_what_is_left_out_has_its_default),
         cmocka_unit_test(test_an_endpoint_has_its_defaults),
         cmocka_unit_test(test_each_command_reads_only_its_own_secrets),
+        cmocka_unit_test(test_a_folder_of_secrets_comes_before_the_named_ones_newest_first),
         cmocka_unit_test(test_the_environment_names_redis),
         cmocka_unit_test(test_the_environment_names_the_secret_of_the_only_endpoint),
+        cmocka_unit_test(test_the_environment_names_the_token),
         cmocka_unit_test(test_of_two_endpoints_the_environment_means_neither),
         cmocka_unit_test(test_print_shows_values_and_where_they_came_from),
         cmocka_unit_test(test_describe_and_the_example_hold_every_key),

@@ -141,7 +141,7 @@ static const struct problems_case cases[] = {
     {CONFIG_FOR_LEDGER, "serve: {spool: {folder: /x}}\n",
      "t:1:17: serve.spool: unknown key \"folder\"; known here: directory, max_size, keep\n"},
     {CONFIG_FOR_LEDGER, "\"a\\nb\": 1\n",
-     "t:1:1: unknown key \"a?b\"; known here: redis, serve, forward, services, log\n"},
+     "t:1:1: unknown key \"a?b\"; known here: redis, serve, forward, services, kula, log\n"},
     {CONFIG_FOR_LEDGER,
      "services:\n"
      "  - name: a\n"
@@ -160,7 +160,7 @@ static const struct problems_case cases[] = {
     {CONFIG_FOR_LEDGER,
      "nope: 1\n"
      "nope: 2\n",
-     "t:1:1: unknown key \"nope\"; known here: redis, serve, forward, services, log\n"
+     "t:1:1: unknown key \"nope\"; known here: redis, serve, forward, services, kula, log\n"
      "t:2:1: \"nope\" is given twice, first in line 1, column 1\n"},
     /* Kinds. */
     {CONFIG_FOR_LEDGER, "log: text\n", "t:1:6: log: should be a map, and is a single value\n"},
@@ -579,6 +579,55 @@ static const struct problems_case cases[] = {
     {CONFIG_FOR_SERVE, SERVE "  spool: {directory: .}\n", ""},
     {CONFIG_FOR_SERVE, SERVE "  durability: ledger\n", ""},
     {CONFIG_FOR_SEND, SERVE, ""},
+    {CONFIG_FOR_SEND, "serve: {endpoints: [{name: k, path: /k, secret_dir: missing}]}\n",
+     "t:1:21: serve.endpoints[0].secret_files: is missing: without a secret no delivery can be "
+     "verified, and secret_dir has no file (KULA_WEBHOOK_SECRET_FILE may name it too)\n"
+     "t:1:41: serve.endpoints[0].secret_dir: cannot read the folder missing: No such file or "
+     "directory\n"},
+    {CONFIG_FOR_LEDGER, "serve: {endpoints: [{name: k, path: /k, secret_dir: missing}]}\n", ""},
+    /* Kula's API. */
+    {CONFIG_FOR_KULA, SERVE,
+     "t:1:1: kula.token_file: is missing: make a key of the type Application API at Kula, under "
+     "Settings > API Management, put it into a file that only you can read, and name the file here "
+     "(KULA_API_TOKEN_FILE may name it too)\n"},
+    {CONFIG_FOR_SERVE, SERVE "  durability: ledger\nkula: {token_file: missing}\n", ""},
+    {CONFIG_FOR_KULA, "kula: {token_file: missing}\n",
+     "t:1:8: kula.token_file: cannot read the secret file missing: No such file or directory; "
+     "create it, or name the right file\n"},
+    {CONFIG_FOR_KULA, "kula: {token_file: secret}\n",
+     "t:1:8: kula.token_file: the file secret can be read by everybody on this machine: chmod o-r "
+     "secret\n"},
+    {CONFIG_FOR_KULA, "kula: {token_file: twolines}\n",
+     "t:1:8: kula.token_file: what is in twolines holds a line break or another control character, "
+     "which no header may\n"},
+    {CONFIG_FOR_LEDGER, "kula: {api: \"http://api.kula.ai/v1\"}\n",
+     "t:1:13: kula.api: \"http://api.kula.ai/v1\" is not for a token, which must not go over a net "
+     "unencrypted: write https://HOST/PATH\n"},
+    {CONFIG_FOR_LEDGER, "kula: {api: \"http://localhost.evil.example/\"}\n",
+     "t:1:13: kula.api: \"http://localhost.evil.example/\" is not for a token, which must not go "
+     "over a net unencrypted: write https://HOST/PATH\n"},
+    {CONFIG_FOR_LEDGER, "kula: {api: \"http://127.0.0.1:80@evil.example/\"}\n",
+     "t:1:13: kula.api: user and password do not belong into the URL: the token's file is named in "
+     "kula.token_file\n"},
+    {CONFIG_FOR_LEDGER, "kula: {api: \"https://a/v1?x\"}\n",
+     "t:1:13: kula.api: paths are put behind it, so it has no \"?\"\n"},
+    {CONFIG_FOR_LEDGER, "kula: {api: \"http://[::1]:8090/v1\"}\n", ""},
+    {CONFIG_FOR_LEDGER, "kula: {webhooks: [{endpoint: K, url: \"http://a/\", events: [\"a*\"]}]}\n",
+     "t:1:30: kula.webhooks[0].endpoint: \"K\" is not a name: 1 to 32 characters of a-z, 0-9 and - "
+     "are\n"
+     "t:1:38: kula.webhooks[0].url: \"http://a/\" is not for Kula, which delivers to https:// "
+     "only: "
+     "write https://HOST/PATH, without blanks\n"
+     "t:1:60: kula.webhooks[0].events[0]: \"*\" stands for whole segments only, so not in "
+     "\"a*\"\n"},
+    {CONFIG_FOR_LEDGER,
+     SERVE "kula:\n"
+           "  webhooks:\n"
+           "    - {endpoint: k, url: \"https://a/\"}\n"
+           "    - {endpoint: other, url: \"https://a/\"}\n",
+     "t:7:8: kula.webhooks[1].endpoint: there is no endpoint \"other\" in serve.endpoints\n"
+     "t:7:25: kula.webhooks[1].url: \"https://a/\" is taken by kula.webhooks[0], in line 6, column "
+     "21\n"},
     /* Files. */
     {CONFIG_FOR_LEDGER,
      "redis:\n"
@@ -813,6 +862,7 @@ static int set_up(void **state) {
     (void)state;
     unsetenv("KULA_RELAY_REDIS_URL");
     unsetenv("KULA_WEBHOOK_SECRET_FILE");
+    unsetenv("KULA_API_TOKEN_FILE");
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chdir(folder), 0);
     for (const char *const *name = files; *name; name++)

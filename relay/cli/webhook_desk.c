@@ -1,0 +1,102 @@
+#include "cli/webhook_desk.h"
+
+#include <string.h>
+
+enum { PAGES_MOST = 100 }; /* against an API that gives the same page for ever */
+
+bool webhook_desk_open(struct webhook_desk *desk) {
+    return webhook_desk_open_for(desk, CONFIG_FOR_KULA);
+}
+
+bool webhook_desk_open_for(struct webhook_desk *desk, enum config_for whose) {
+    if (!cli_load(&desk->cli, whose))
+        return false;
+    const struct config_kula *kula = &desk->cli.config->kula;
+    const struct kula_api_settings settings = {
+        .url = kula->api, .token = &kula->token, .timeout_ms = desk->timeout_s * 1000};
+    desk->cli.loop = loop_create();
+    desk->api = kula_api_create(desk->cli.loop, &settings);
+    return true;
+}
+
+void webhook_desk_close(struct webhook_desk *desk) {
+    kula_api_destroy(desk->api);
+    kula_answer_destroy(desk->answer);
+}
+
+void webhook_desk_on_answer(void *arg, struct kula_answer **answer) {
+    struct webhook_desk *desk = arg;
+    kula_answer_destroy(desk->answer);
+    desk->answer = *answer;
+    *answer = NULL;
+    cli_wake(&desk->cli);
+}
+
+bool webhook_desk_fail(struct webhook_desk *desk) {
+    const struct kula_answer *answer = desk->answer;
+    if (answer->outcome == KULA_MISSING)
+        return cli_fail(&desk->cli, CLI_NOT_FOUND,
+                        "%s%s%s; `kula-relay webhook list` shows the webhooks, and `events` the "
+                        "event types",
+                        desk->subject ? desk->subject : "", desk->subject ? ": " : "",
+                        answer->problem.data);
+    return cli_fail(&desk->cli, CLI_FAILED, "%s", answer->problem.data);
+}
+
+bool webhook_desk_try(struct webhook_desk *desk) {
+    cli_wait(&desk->cli);
+    return desk->answer->outcome == KULA_DONE;
+}
+
+bool webhook_desk_wait(struct webhook_desk *desk) {
+    return webhook_desk_try(desk) || webhook_desk_fail(desk);
+}
+
+struct kula_answer *webhook_desk_take(struct webhook_desk *desk) {
+    struct kula_answer *answer = desk->answer;
+    desk->answer = NULL;
+    return answer;
+}
+
+bool webhook_desk_each(struct webhook_desk *desk, webhook_desk_visit_fn *visit, void *arg) {
+    bool more = true;
+    for (int64_t page = 1; more && page <= PAGES_MOST; page++) {
+        kula_api_list(desk->api, page, webhook_desk_on_answer, desk);
+        if (!webhook_desk_wait(desk))
+            return false;
+        for (size_t i = 0; i < desk->answer->webhook_count; i++)
+            if (!visit(desk, &desk->answer->webhooks[i], arg))
+                return false;
+        more = desk->answer->more;
+    }
+    return true;
+}
+
+/* As the configuration has it; else by the path that its URL ends with. */
+static bool is_of(const struct config *config, const struct kula_webhook *webhook,
+                  const struct config_endpoint *endpoint) {
+    size_t size = strlen(endpoint->path);
+    for (size_t i = 0; i < config->kula.webhook_count; i++) {
+        const struct config_webhook *known = &config->kula.webhooks[i];
+        bool meant =
+            known->id ? text_is(webhook->id, known->id) : text_is(webhook->url, known->url);
+        if (meant)
+            return strcmp(known->endpoint, endpoint->name) == 0;
+    }
+    return webhook->url.size > size &&
+           memcmp(webhook->url.data + webhook->url.size - size, endpoint->path, size) == 0;
+}
+
+const struct config_endpoint *webhook_desk_endpoint(struct webhook_desk *desk) {
+    const struct config *config = desk->cli.config;
+    kula_api_show(desk->api, desk->subject, webhook_desk_on_answer, desk);
+    if (!webhook_desk_wait(desk))
+        return NULL;
+    for (size_t i = 0; i < config->endpoint_count; i++)
+        if (is_of(config, desk->answer->webhooks, &config->endpoints[i]))
+            return &config->endpoints[i];
+    cli_fail(&desk->cli, CLI_BAD_CONFIG,
+             "%s does not say which endpoint %s delivers to: add it to kula.webhooks", config->file,
+             desk->subject);
+    return NULL;
+}

@@ -1,0 +1,18 @@
+/* What serve says of its secrets, on the /metrics of its admin listener. */
+#pragma once
+#include "cli/webhook_desk.h"
+
+struct webhook_serve {
+    struct string metrics;
+};
+
+/* Asks --serve, else serve.admin. False: said. */
+bool webhook_serve_ask(struct webhook_desk *, struct webhook_serve *);
+void webhook_serve_finish(struct webhook_serve *);
+
+/* Does it know this secret, by its mark? */
+bool webhook_serve_knows(const struct webhook_serve *, const char *endpoint, const char *mark);
+/* When it last made a good signature, in Unix seconds; 0: not since the start. */
+int64_t webhook_serve_matched_s(const struct webhook_serve *, const char *endpoint,
+                                const char *mark);
+int64_t webhook_serve_started_s(const struct webhook_serve *);

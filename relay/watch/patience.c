@@ -1,0 +1,52 @@
+#include "watch/patience.h"
+
+#include <string.h>
+
+enum {
+    SHARE = 4, /* of the account's remaining requests one in so many is ours */
+    FIRST_WAIT_MS = 60 * 1000,
+    LONGEST_WAIT_MS = 3600 * 1000,
+};
+
+static int64_t longer(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+int64_t patience_look_ms(int64_t every_ms, struct patience_limit limit, size_t requests,
+                         int64_t now_s) {
+    int64_t left_ms = (limit.reset_s - now_s) * 1000;
+    if (limit.remaining < 0 || limit.reset_s < 0 || left_ms <= 0)
+        return every_ms;
+    int64_t ours = limit.remaining / SHARE;
+    if (ours < (int64_t)requests)
+        return longer(every_ms, left_ms);
+    return longer(every_ms, left_ms * (int64_t)requests / ours);
+}
+
+static size_t of_last_day(const struct patience *patience, int64_t now_ms) {
+    size_t count = 0;
+    for (size_t i = 0; i < patience->count; i++)
+        count += now_ms - patience->enabled_ms[i] < PATIENCE_DAY_MS;
+    return count;
+}
+
+int64_t patience_enable_ms(const struct patience *patience, int64_t now_ms) {
+    size_t recent = of_last_day(patience, now_ms);
+    if (recent == 0)
+        return 0;
+    int64_t last_ms = patience->enabled_ms[patience->count - 1];
+    int64_t wait_ms = FIRST_WAIT_MS;
+    for (size_t i = 1; i < recent && wait_ms < LONGEST_WAIT_MS; i++)
+        wait_ms *= 2;
+    int64_t until_ms = last_ms + (wait_ms < LONGEST_WAIT_MS ? wait_ms : LONGEST_WAIT_MS);
+    if (recent == PATIENCE_ENABLES_MOST)
+        until_ms = longer(until_ms, patience->enabled_ms[0] + PATIENCE_DAY_MS);
+    return longer(until_ms - now_ms, 0);
+}
+
+void patience_note_enabled(struct patience *patience, int64_t now_ms) {
+    if (patience->count == PATIENCE_ENABLES_MOST)
+        memmove(patience->enabled_ms, patience->enabled_ms + 1,
+                --patience->count * sizeof(*patience->enabled_ms));
+    patience->enabled_ms[patience->count++] = now_ms;
+}

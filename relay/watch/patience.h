@@ -1,0 +1,28 @@
+/* When may a watcher ask Kula again, and when enable what Kula has disabled? Pure. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PATIENCE_ENABLES_MOST = 10, /* in 24 hours: each of them may cost 25 failed deliveries */
+    PATIENCE_DAY_MS = 24 * 3600 * 1000,
+};
+
+struct patience_limit { /* as Kula tells it; -1: not told */
+    int64_t remaining, reset_s;
+};
+
+/* How long to wait before the next request, of which `requests` go out in a round. The account's
+ * other programs have the limit too: a watcher takes a quarter of what is left. */
+int64_t patience_look_ms(int64_t every_ms, struct patience_limit, size_t requests, int64_t now_s);
+
+struct patience {
+    int64_t enabled_ms[PATIENCE_ENABLES_MOST]; /* the last ones, oldest first */
+    size_t count;
+};
+
+/* 0: now. It doubles from a minute to an hour with each one of the last 24 hours; after the
+ * last of these, until the first of them is a day ago. */
+int64_t patience_enable_ms(const struct patience *, int64_t now_ms);
+void patience_note_enabled(struct patience *, int64_t now_ms);

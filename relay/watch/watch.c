@@ -1,0 +1,185 @@
+#include "watch/watch.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "watch/guard.h"
+
+enum { API_TIMEOUT_MS = 10000, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
+
+struct watch_options {
+    const char *config_file, *serve;
+    int64_t every_s;
+};
+
+struct watch {
+    struct watch_options options;
+    struct loop *loop;
+    struct config *config;
+    struct string ready_url;
+    struct guard_house house;
+    struct guard **guards;
+};
+
+/* Guards of a configuration -------------------------------------------------- */
+
+static bool is_complete(const struct watch *watch, const struct config *config,
+                        struct string *problems) {
+    if (!config->kula.webhook_count)
+        config_tell(config, "kula.webhooks", problems, "is missing: name what should be watched");
+    if (!watch->options.serve && !config->serve_admin)
+        config_tell(
+            config, "serve.admin", problems,
+            "is missing: without it nobody knows whether serve can take deliveries (--serve "
+            "may name it too)");
+    return problems->size == 0;
+}
+
+static struct config *load(const struct watch *watch, struct string *problems) {
+    struct config *config = config_load(watch->options.config_file, CONFIG_FOR_KULA, problems);
+    if (config && is_complete(watch, config, problems))
+        return config;
+    config_destroy(config);
+    return NULL;
+}
+
+static void begin(struct watch *watch, struct config *config) {
+    const struct kula_api_settings settings = {
+        .url = config->kula.api, .token = &config->kula.token, .timeout_ms = API_TIMEOUT_MS};
+    watch->config = config;
+    string_clear(&watch->ready_url);
+    string_addf(&watch->ready_url, "http://%s/readyz",
+                watch->options.serve ? watch->options.serve : config->serve_admin);
+    watch->house = (struct guard_house){.loop = watch->loop,
+                                        .api = kula_api_create(watch->loop, &settings),
+                                        .client = http_client_create(watch->loop),
+                                        .ready_url = watch->ready_url.data,
+                                        .every_ms = watch->options.every_s * 1000,
+                                        .guards = config->kula.webhook_count};
+    watch->guards = memory_new(config->kula.webhook_count * sizeof(*watch->guards));
+    for (size_t i = 0; i < config->kula.webhook_count; i++)
+        watch->guards[i] = guard_create(&watch->house, &config->kula.webhooks[i]);
+    log_info("watching webhooks=%zu api=%s serve=%s", config->kula.webhook_count, config->kula.api,
+             watch->ready_url.data);
+}
+
+static void end(struct watch *watch) {
+    kula_api_destroy(watch->house.api);
+    http_client_destroy(watch->house.client);
+    for (size_t i = 0; i < watch->config->kula.webhook_count; i++)
+        guard_destroy(watch->guards[i]);
+    free(watch->guards);
+    config_destroy(watch->config);
+}
+
+/* Signals -------------------------------------------------------------------- */
+
+static void on_terminate(void *arg) {
+    struct watch *watch = arg;
+    loop_stop(watch->loop);
+}
+
+/* Whole or not at all. What the guards remembered is begun anew. */
+static void on_hangup(void *arg) {
+    struct watch *watch = arg;
+    struct string problems = {0};
+    struct config *config = load(watch, &problems);
+    if (config) {
+        end(watch);
+        begin(watch, config);
+    } else {
+        log_error("reload refused, everything stays as it was cause=SIGHUP");
+    }
+    for (struct text rest = string_text(&problems); rest.size;) {
+        struct text line = text_cut(&rest, '\n');
+        log_error("configuration mistake problem=%.*s", TEXT_ARG(line));
+    }
+    string_finish(&problems);
+}
+
+/* Start and command line ------------------------------------------------------ */
+
+static int run(const struct watch_options *options) {
+    struct watch watch = {.options = *options};
+    struct string problems = {0};
+    struct config *config = load(&watch, &problems);
+    if (!config) {
+        fputs(problems.data, stderr);
+        string_finish(&problems);
+        return EXIT_CONFIG;
+    }
+    log_start("watch", config->log_level, config->log_format);
+    watch.loop = loop_create();
+    loop_on_signal(watch.loop, SIGTERM, on_terminate, &watch);
+    loop_on_signal(watch.loop, SIGINT, on_terminate, &watch);
+    loop_on_signal(watch.loop, SIGHUP, on_hangup, &watch);
+    begin(&watch, config);
+    loop_run(watch.loop);
+    end(&watch);
+    string_finish(&watch.ready_url);
+    string_finish(&problems);
+    loop_destroy(watch.loop);
+    return EXIT_SUCCESS;
+}
+
+static const char help[] =
+    "usage: kula-relay watch [--config FILE] [--serve ADDRESS] [--every SECONDS]\n"
+    "\n"
+    "Looks after the webhooks of kula.webhooks. Kula disables one after 25 failed\n"
+    "deliveries in 24 hours, and what happens from then on it never sends. When\n"
+    "serve's /readyz says 200, watch has it enabled, and proved by Kula's own test: at\n"
+    "once for the first time, then with waits from a minute to an hour between, and\n"
+    "ten times a day at most. It looks less often the nearer the account is to its\n"
+    "limit of requests.\n"
+    "\n"
+    "  --config FILE     the configuration; else $KULA_RELAY_CONFIG, else\n"
+    "                    ./kula-relay.yaml, else /etc/kula-relay/kula-relay.yaml\n"
+    "  --serve ADDRESS   serve's admin listener; else serve.admin\n"
+    "  --every SECONDS   between two looks at Kula, 1 to 3600 (30)\n"
+    "  --help            this text\n"
+    "\n"
+    "SIGHUP reads the configuration again; SIGTERM and SIGINT stop it.\n"
+    "Exit codes: 0 stopped, 2 usage, 78 configuration invalid.\n";
+
+static bool parse_every(const char *value, int64_t *every_s) {
+    uint64_t number;
+    bool fine = text_to_uint(text_of(value), 3600, &number) && number >= 1;
+    if (!fine)
+        fprintf(stderr, "kula-relay watch: --every takes 1 to 3600, not \"%s\"; see --help\n",
+                value);
+    *every_s = fine ? (int64_t)number : 0;
+    return fine;
+}
+
+int watch_main(int argc, char **argv) {
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"serve", required_argument, NULL, 's'},
+        {"every", required_argument, NULL, 'e'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    struct watch_options options = {.every_s = 30};
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(help, stdout);
+            return EXIT_SUCCESS;
+        }
+        if (option == 'c')
+            options.config_file = optarg;
+        else if (option == 's')
+            options.serve = optarg;
+        else if (option != 'e' || !parse_every(optarg, &options.every_s))
+            return EXIT_USAGE;
+    }
+    if (optind < argc) {
+        fprintf(stderr, "kula-relay watch: unexpected argument \"%s\"; see --help\n", argv[optind]);
+        return EXIT_USAGE;
+    }
+    return run(&options);
+}

@@ -1,0 +1,139 @@
+"""A new secret: made by Kula, brought to serve, proved, and the old one removed when its time has come."""
+
+import os
+import re
+import stat
+import threading
+import time
+
+from house import SECRET, Story
+from processes import until
+from sim import events
+
+
+class Rotation(Story):
+    def setUp(self):
+        super().setUp()
+        self.api = self.house.kula_api(pace=60)  # a minute of Kula's takes a second
+        self.folder = self.house.folder / "secrets"
+        self.folder.mkdir()
+        self.house.endpoints[0] |= {"secret_dir": str(self.folder), "unmatched": "retry"}
+        self.house.service("crm")
+        self.house.listen_tls()
+
+    def start(self):
+        self.house.start()
+        self.serve = self.house.serve
+        url = self.serve.tls_url.replace("127.0.0.1", "localhost") + self.house.PATH
+        self.known = self.api.add(url, ["job.created"], secret=SECRET.decode())
+        self.sender = self.api.webhook(self.known).sender
+
+    def rotate(self, *words, expect=0, admin=None):
+        told = self.house.relay("webhook", "rotate-secret", self.known, "--yes", *words, "--serve",
+                                admin or self.serve.admin.url.removeprefix("http://"), expect=expect,
+                                deadline_s=60)
+        self.assertNotIn(self.sender.secret.decode(), told.out + told.err)
+        return told
+
+    def files(self):
+        return sorted(one.name for one in self.folder.iterdir())
+
+    def test_nothing_that_kula_sends_meanwhile_is_lost(self):
+        self.start()
+        sent, done = [], threading.Event()
+
+        def go_on():
+            while not done.wait(0.25):
+                sent.extend(self.api.emit(events.encode(events.event("job.created"))))
+
+        sending = threading.Thread(target=go_on)
+        sending.start()
+        told = self.rotate()
+        done.set()
+        sending.join()
+        self.assertIn("delivered: answered 200", told.out)
+        self.assertIn("proved", told.err)
+        self.assertNotEqual(self.sender.secret, SECRET)
+        self.sender.wait(sent)
+        self.assertEqual({one.status for one in sent}, {"delivered"})
+        self.assertTrue(self.sender.enabled)
+        [name] = self.files()
+        self.assertRegex(name, r"^\d{8}T\d{6}Z-[0-9a-f]{8}$")
+        self.assertEqual((self.folder / name).read_bytes(), self.sender.secret)
+        self.assertEqual(stat.S_IMODE((self.folder / name).stat().st_mode), 0o600)
+        # The old one is still good, for what Kula has signed before.
+        self.assertEqual(self.house.post(events.encode(events.event("job.created"))).status, 200)
+
+    def test_the_old_secret_stays_until_a_day_without_it_has_passed(self):
+        self.start()
+        old = self.folder / "old"
+        old.write_bytes(b"an old secret of ours")
+        self.rotate()
+        told = self.rotate("--finish", expect=1)
+        self.assertIn(f"{old} stays: serve was started", told.err)
+        self.assertEqual(len(self.files()), 2)
+
+    def test_finish_removes_only_what_is_idle(self):
+        """Of a serve that has been up for two days, as it says itself."""
+        self.start()
+        for age, name in enumerate(("new", "used", "idle")):
+            (self.folder / name).write_text(f"a secret called {name}")
+            os.utime(self.folder / name, (time.time() - 60 * age,) * 2)
+        marks = dict(re.findall(r"/(\w+)   # mark (\w+)", self.house.relay("check", "--print").out))
+        now = int(time.time())
+        matched = {"new": now - 60, "used": now - 3600, "idle": now - 90000, "secret": 0}
+        metrics = f"kula_relay_started_timestamp_seconds {now - 172800}\n" + "".join(
+            f'kula_relay_secret_matched_timestamp_seconds{{endpoint="kula",secret="{marks[name]}"}} {when}\n'
+            for name, when in matched.items())
+        other = self.house.service("metrics")
+        other.rule(body=metrics)
+        told = self.rotate("--finish", expect=1, admin=f"127.0.0.1:{other.port}")
+        self.assertEqual(self.files(), ["new", "used"])
+        self.assertIn("used stays: serve took a delivery that was signed with it 60 min ago", told.err)
+        self.assertIn("secret is used no more: take it out of secret_files", told.err)
+
+    def test_it_refuses_where_deliveries_would_be_lost(self):
+        self.house.endpoints[0]["unmatched"] = "reject"
+        self.start()
+        self.assertIn("unmatched: retry", self.rotate(expect=78).err)
+        self.untouched()
+
+    def test_it_refuses_without_a_folder(self):
+        self.house.endpoints[0].pop("secret_dir")
+        self.start()
+        self.assertIn("secret_dir", self.rotate(expect=78).err)
+        self.untouched()
+
+    def test_it_refuses_where_serve_cannot_be_asked(self):
+        self.start()
+        self.assertIn("is it running", self.rotate(expect=1, admin="127.0.0.1:1").err)
+        self.untouched()
+
+    def test_it_refuses_where_the_folder_cannot_be_written(self):
+        self.start()
+        (self.folder / ".coming").mkdir()
+        self.assertIn("nothing was changed at Kula", self.rotate(expect=1).err)
+        (self.folder / ".coming").rmdir()
+        self.untouched()
+
+    def test_a_dry_run_and_a_refusal_of_kulas_change_nothing(self):
+        self.start()
+        self.assertIn("would", self.rotate("--dry-run").out)
+        self.untouched()
+        self.api.fault("POST", "/regenerate-secret", status=422, body=b'{"error":{"message":"not now"}}')
+        self.assertIn("not now", self.rotate(expect=1).err)
+        self.assertEqual((self.files(), self.sender.secret), ([], SECRET))
+
+    def test_an_answer_that_is_lost_is_told(self):
+        self.start()
+        self.api.fault("POST", "/regenerate-secret", raw=b"H", done=True)
+        self.assertIn("rotate again", self.rotate(expect=1).err)
+        self.assertEqual(self.api.asked("POST", "/regenerate-secret"), 1)
+        self.rotate()
+        until(lambda: self.sender.enabled, "it is still enabled")
+
+    def untouched(self):
+        self.assertEqual(self.api.asked("POST", "/regenerate-secret"), 0)
+        self.assertEqual(self.sender.secret, SECRET)
+        if self.folder.exists():
+            self.assertEqual(self.files(), [])

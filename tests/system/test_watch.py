@@ -1,0 +1,132 @@
+"""What Kula disables comes back by itself, and only when it can be taken."""
+
+import json
+import signal
+
+from house import SECRET, Story
+from processes import free_port, until
+from sim import events
+
+
+class Watch(Story):
+    def setUp(self):
+        super().setUp()
+        self.api = self.house.kula_api(hourly=1000000)
+        self.admin = f"127.0.0.1:{free_port()}"
+        self.house.serve_settings["admin"] = self.admin
+        self.port = free_port()  # a serve that starts again is found at the same place
+        self.house.listen_tls()
+        self.house.listeners[1]["address"] = f"127.0.0.1:{self.port}"
+        self.house.service("crm")
+        self.url = f"https://localhost:{self.port}{self.house.PATH}"
+        self.known = self.api.add(self.url, ["job.created"], secret=SECRET.decode())
+        self.house.kula_settings["webhooks"] = [{"endpoint": "kula", "url": self.url}]
+        self.sender = self.api.webhook(self.known).sender
+
+    def watch(self, *words):
+        self.house.configure()
+        return self.house.relay_process("watch", "--every", "1", *words)
+
+    def test_a_disabled_webhook_is_enabled_and_proved(self):
+        self.house.start()
+        watch = self.watch()
+        watch.said("webhook watched", state="active")
+        self.assertEqual(self.api.asked("POST", "/enable"), 0)
+        self.sender.disable()
+        watch.said("webhook is disabled at Kula", id=self.known)
+        watch.said("webhook enabled", id=self.known)
+        watch.said("webhook proved", id=self.known)
+        self.assertTrue(self.sender.enabled)
+        [delivery] = self.api.emit(events.encode(events.event("job.created", "evt_after")))
+        self.sender.wait([delivery])
+        self.house.drain()
+        self.assertIn("evt_after", self.house.ledger.event_ids())
+
+    def test_it_stays_disabled_until_serve_is_ready(self):
+        """As on the night on which serve is down: 25 failures, and Kula stops."""
+        self.house.redis.start()
+        for _ in range(25):
+            self.api.emit(events.encode(events.event("job.created")))
+        until(lambda: not self.sender.enabled, "Kula has disabled it")
+        watch = self.watch()
+        watch.said("webhook is disabled at Kula")
+        watch.said("serve is not ready, the webhook stays disabled", url=f"http://{self.admin}/readyz")
+        self.assertEqual(self.api.asked("POST", "/enable"), 0)
+        self.house.start_serve()
+        watch.said("webhook proved", deadline_s=30)
+        self.house.start_forward()
+
+    def test_what_was_enabled_just_now_is_not_enabled_again_at_once(self):
+        self.house.start()
+        watch = self.watch()
+        self.sender.disable()
+        watch.said("webhook proved")
+        self.sender.disable()
+        told = watch.said("webhook was enabled too often of late, and waits")
+        self.assertTrue(30000 < int(told["ms"]) <= 60000)
+        self.assertEqual(self.api.asked("POST", "/enable"), 1)
+
+    def test_a_test_that_fails_is_an_error(self):
+        self.house.start()
+        self.sender.secret = b"another"
+        self.sender.disable()
+        told = self.watch().said("webhook enabled, but its test is not delivered")
+        self.assertEqual((told["status"], str(told["answer"])), ("failed", "401"))
+
+    def test_trouble_at_kula_is_told_and_outlived(self):
+        self.house.start()
+        self.api.fault("GET", "", status=500, times=4)
+        self.api.fault("GET", "", status=200, body=b"<html>")
+        watch = self.watch()
+        told = watch.said("kula refuses or does not answer", outcome="away", deadline_s=20)
+        self.assertIn("500", told["problem"])
+        watch.said("kula refuses or does not answer", outcome="nonsense", deadline_s=20)
+        watch.said("webhook watched", deadline_s=20)
+
+    def test_one_that_was_made_again_is_found_by_its_url(self):
+        self.house.start()
+        watch = self.watch()
+        watch.said("webhook watched", id=self.known)
+        self.api.delete(webhook=self.api.webhook(self.known))
+        watch.said("kula refuses or does not answer", outcome="missing")
+        again = self.api.add(self.url, ["job.created"], secret=SECRET.decode())
+        watch.said("webhook watched", id=again, deadline_s=30)
+
+    def test_the_nearer_the_limit_the_less_it_asks(self):
+        self.house.start()
+        self.api.hourly = 5
+        watch = self.watch()
+        watch.said("webhook watched")
+        # Two seconds after its start serve looks at its files: a clock that is a fact.
+        self.house.serve.wait("reloads_total", {"outcome": "unchanged"}, 1)
+        self.assertEqual(len(self.api.requests), 1)
+
+    def test_a_changed_configuration_is_taken_whole_or_not_at_all(self):
+        self.house.start()
+        watch = self.watch()
+        watch.said("webhook watched", id=self.known)
+        self.house.kula_settings["webhooks"] = []
+        self.house.configure()
+        watch.signal(signal.SIGHUP)
+        self.assertIn("kula.webhooks", watch.said("configuration mistake")["problem"])
+        other = self.api.add(self.url + "/other", secret=SECRET.decode())
+        self.house.kula_settings["webhooks"] = [{"endpoint": "kula", "id": other, "url": self.url}]
+        self.house.configure()
+        watch.signal(signal.SIGHUP)
+        watch.said("webhook watched", id=other)
+
+    def test_it_tells_nobody_the_token(self):
+        self.house.start()
+        self.house.write("token", b"a_token_that_is_wrong")
+        watch = self.watch()
+        watch.said("kula refuses or does not answer", outcome="refused")
+        watch.stop()
+        self.assertNotIn("a_token_that_is_wrong", json.dumps(watch.errors + watch.output))
+
+    def test_what_it_needs_is_told(self):
+        text = self.house.configure().read_text()
+        self.house.config_file.write_text(text.replace(f"  admin: {self.admin}\n", ""))
+        self.assertIn("serve.admin: is missing", self.house.relay("watch", expect=78).err)
+        self.house.kula_settings.pop("webhooks")
+        self.house.configure()
+        self.assertIn("kula.webhooks: is missing", self.house.relay("watch", "--serve", "a:1", expect=78).err)

@@ -1,0 +1,81 @@
+/* How a watcher shares the account's rate limit, and how often it enables what Kula disables. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "watch/patience.h"
+
+enum { EVERY_MS = 30000, MINUTE_MS = 60000, HOUR_MS = 3600000 };
+
+static void test_the_nearer_the_limit_the_longer_between_two_looks(void **state) {
+    static const struct {
+        int64_t remaining, reset_in_s;
+        size_t requests;
+        int64_t wait_ms;
+    } cases[] = {
+        {-1, 3600, 1, EVERY_MS},   /* Kula does not tell */
+        {1000, 3600, 1, EVERY_MS}, /* a quarter would be one in 14 s */
+        {1000, 3600, 3, 43200},    /* three webhooks share it */
+        {100, 3600, 1, 144000},
+        {100, 600, 1, EVERY_MS}, /* the hour is nearly over */
+        {7, 3600, 1, 3600000},
+        {3, 1800, 1, 1800000}, /* nothing is left for us before the limit starts anew */
+        {0, 10, 1, EVERY_MS},
+        {0, -5, 1, EVERY_MS}, /* it has started anew */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct patience_limit limit = {cases[i].remaining, 1000 + cases[i].reset_in_s};
+        assert_int_equal(patience_look_ms(EVERY_MS, limit, cases[i].requests, 1000),
+                         cases[i].wait_ms);
+    }
+    assert_int_equal(patience_look_ms(EVERY_MS, (struct patience_limit){5, -1}, 1, 1000), EVERY_MS);
+}
+
+static void test_the_first_is_enabled_at_once_and_each_next_later(void **state) {
+    struct patience patience = {0};
+    int64_t now_ms = HOUR_MS, wait_ms = MINUTE_MS;
+    (void)state;
+    assert_int_equal(patience_enable_ms(&patience, now_ms), 0);
+    for (int i = 1; i < PATIENCE_ENABLES_MOST; i++) {
+        patience_note_enabled(&patience, now_ms);
+        assert_int_equal(patience_enable_ms(&patience, now_ms), wait_ms);
+        assert_int_equal(patience_enable_ms(&patience, now_ms + wait_ms - 1), 1);
+        now_ms += wait_ms;
+        assert_int_equal(patience_enable_ms(&patience, now_ms), 0);
+        wait_ms = wait_ms * 2 < HOUR_MS ? wait_ms * 2 : HOUR_MS;
+    }
+}
+
+static void test_so_many_in_a_day_and_no_more(void **state) {
+    struct patience patience = {0};
+    (void)state;
+    for (int i = 0; i < PATIENCE_ENABLES_MOST; i++)
+        patience_note_enabled(&patience, i * (int64_t)HOUR_MS);
+    assert_int_equal(patience_enable_ms(&patience, 11 * (int64_t)HOUR_MS), 13 * HOUR_MS);
+    assert_int_equal(patience_enable_ms(&patience, PATIENCE_DAY_MS), 0);
+    patience_note_enabled(&patience, PATIENCE_DAY_MS);
+    assert_int_equal(patience_enable_ms(&patience, PATIENCE_DAY_MS), HOUR_MS);
+}
+
+static void test_a_day_without_trouble_forgets(void **state) {
+    struct patience patience = {0};
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        patience_note_enabled(&patience, i);
+    assert_int_equal(patience_enable_ms(&patience, PATIENCE_DAY_MS + 10), 0);
+    patience_note_enabled(&patience, PATIENCE_DAY_MS + 10);
+    assert_int_equal(patience_enable_ms(&patience, PATIENCE_DAY_MS + 10), MINUTE_MS);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_nearer_the_limit_the_longer_between_two_looks),
+        cmocka_unit_test(test_the_first_is_enabled_at_once_and_each_next_later),
+        cmocka_unit_test(test_so_many_in_a_day_and_no_more),
+        cmocka_unit_test(test_a_day_without_trouble_forgets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
