@@ -64,6 +64,12 @@ void command_text_of(struct command *command, const char *nul_terminated) {
     command_text(command, text_of(nul_terminated));
 }
 
+void command_copy(struct command *command, struct text text) {
+    size_t at = command->made.size;
+    string_add(&command->made, text);
+    add_made(command, at);
+}
+
 void command_number(struct command *command, int64_t number) {
     size_t at = command->made.size;
     string_addf(&command->made, "%" PRId64, number);
@@ -94,6 +100,10 @@ void command_send(struct command *command, struct redis *redis, int64_t deadline
                                     .repeatable = repeatable},
                fn, arg);
     free(args);
+    command_finish(command);
+}
+
+void command_finish(struct command *command) {
     free(command->pieces);
     string_finish(&command->made);
     *command = (struct command){0};

@@ -31,7 +31,9 @@ void command_key_of_id(struct command *, const struct ledger *, const char *kind
 void command_whole_key(struct command *, struct text key); /* as Redis handed it out */
 void command_text(struct command *, struct text);
 void command_text_of(struct command *, const char *nul_terminated);
+void command_copy(struct command *, struct text); /* a text that is gone before it is sent */
 void command_number(struct command *, int64_t);
 void command_pattern(struct command *, struct text pattern); /* as the scripts read it */
 void command_send(struct command *, struct redis *, int64_t deadline_ms, bool repeatable,
                   redis_done_fn *, void *arg);
+void command_finish(struct command *); /* instead of sending it */

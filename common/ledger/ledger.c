@@ -43,6 +43,8 @@ struct ledger *ledger_create(struct loop *loop, const struct config *config, con
                              struct string *why) {
     struct ledger *ledger = memory_new(sizeof *ledger);
     LIST_INIT(&ledger->ops);
+    LIST_INIT(&ledger->gathering);
+    ledger->loop = loop;
     ledger->prefix = config->redis.prefix;
     ledger->on_state = on_ledger_state;
     ledger->arg = arg;

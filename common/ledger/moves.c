@@ -12,7 +12,6 @@
 enum {
     LAYOUT = 1, /* of the keys: raised when old and new programs could not share them */
     MOST_TAKE_BYTES = 1 << 20,
-    MOST_LOG_ENTRIES = 100000,
 };
 
 static void note_refusal(struct ledger *ledger, const char *move, enum redis_outcome outcome,
@@ -156,78 +155,6 @@ void moves_take(struct ledger *ledger, const struct moves_take *what, moves_take
         command_pattern(&command, text_of(service->events[i]));
     /* Not repeatable: what a lost reply handed out comes back when its lease ends. */
     command_send(&command, ledger->redis, what->deadline_ms, false, on_take, take);
-}
-
-/* settle */
-
-struct settle_op {
-    struct op op;
-    moves_settle_fn *fn;
-    void *arg;
-};
-
-static void on_settle(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
-    struct settle_op *settle = arg;
-    enum moves_settled settled = MOVES_UNSETTLED;
-    note_refusal(settle->op.ledger, "settle", outcome, reply);
-    if (outcome == REDIS_REPLIED)
-        settled = redis_integer(reply) ? MOVES_SETTLED : MOVES_LEASE_LOST;
-    settle->fn(settle->arg, settled);
-    op_end(&settle->op);
-}
-
-static const char *verdict_word(enum moves_verdict verdict) {
-    switch (verdict) {
-    case MOVES_DONE:
-        return "done";
-    case MOVES_DEFER:
-        return "defer";
-    case MOVES_BURY:
-        break;
-    }
-    return "bury";
-}
-
-static const char *breaker_word(enum moves_breaker breaker) {
-    static const char *const words[] = {
-        [MOVES_BREAKER_AS_IS] = "as_is",
-        [MOVES_BREAKER_OPENS] = "opens",
-        [MOVES_BREAKER_STAYS] = "stays",
-        [MOVES_BREAKER_CLOSES] = "closes",
-    };
-    return words[breaker];
-}
-
-void moves_settle(struct ledger *ledger, const struct moves_settle *what, moves_settle_fn *fn,
-                  void *arg) {
-    struct text service = text_of(what->service);
-    struct command command = {.script = &script_settle};
-    command_key(&command, ledger, "events");
-    command_key_of(&command, ledger, "due", service);
-    command_key_of(&command, ledger, "owed", service);
-    command_key_of(&command, ledger, "count", service);
-    command_key_of(&command, ledger, "dead", service);
-    command_key(&command, ledger, "log");
-    command_key_of(&command, ledger, "service", service);
-    command_text(&command, service);
-    command_text(&command, what->stream_id);
-    command_text(&command, what->lease);
-    command_text_of(&command, verdict_word(what->verdict));
-    command_number(&command, what->delay_ms);
-    command_text(&command, what->event_id);
-    command_text_of(&command, what->revived ? "replay" : "live");
-    command_text_of(&command, what->reason);
-    command_number(&command, what->status);
-    command_number(&command, what->took_ms);
-    command_number(&command, MOST_LOG_ENTRIES);
-    command_number(&command, what->hold_ms);
-    command_text_of(&command, breaker_word(what->breaker));
-    command_number(&command, what->probe_in_ms);
-    struct settle_op *settle = op_start(ledger, sizeof *settle);
-    settle->fn = fn;
-    settle->arg = arg;
-    /* Repeatable: a second time it finds nothing held, and changes nothing. */
-    command_send(&command, ledger->redis, what->deadline_ms, true, on_settle, settle);
 }
 
 /* heal */

@@ -69,8 +69,9 @@ enum moves_breaker {
     MOVES_BREAKER_CLOSES,
 };
 
-/* settle: says how an attempt went. With a lease that is no longer held, DEFER
- * and BURY change nothing; DONE holds whoever says it. */
+/* settle: says how an attempt went. What is settled in one turn of the loop shares a
+ * script call (settles.c), and each is told its own. With a lease that is no longer
+ * held, DEFER and BURY change nothing; DONE holds whoever says it. */
 enum moves_verdict { MOVES_DONE, MOVES_DEFER, MOVES_BURY };
 enum moves_settled {
     MOVES_SETTLED,

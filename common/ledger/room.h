@@ -7,11 +7,14 @@
 
 struct op;
 LIST_HEAD(op_list, op);
+struct settles;
 
 struct ledger {
+    struct loop *loop;
     struct redis *redis;
     const char *prefix;
     struct op_list ops;
+    LIST_HEAD(, settles) gathering; /* calls of settles.c that are not sent yet */
     void (*on_state)(void *arg, bool connected);
     void *arg;
     struct string refusal; /* the last one that was logged, and when */

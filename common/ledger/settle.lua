@@ -1,65 +1,84 @@
 #!lua flags=allow-oom
--- settle: how an attempt went, and what follows.
+-- settle: how attempts at one service went, and what follows.
 -- KEYS events due owed count dead log service
--- ARGV service stream_id lease verdict delay_ms event_id origin reason status took_ms log_most hold_ms
---   breaker probe_in_ms
+-- ARGV service log_most, then for each attempt
+--   stream_id lease verdict delay_ms event_id origin reason status took_ms hold_ms breaker probe_in_ms
+-- Returns for each 1, or 0 where its lease is no longer held, or what Redis refused: that stops only this one.
 local events, due, owed, count, dead, log, about_service = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local service, id, lease, verdict, delay_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local event_id, origin, reason, status, took_ms, log_most = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local hold_ms, breaker, probe_in_ms = tonumber(ARGV[12]), ARGV[13], tonumber(ARGV[14])
+local service, log_most, FIRST, EACH = ARGV[1], ARGV[2], 3, 12
 
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-local holder, attempts, first = string.match(redis.call('HGET', owed, id) or '', '^(%S+) (%d+) (%d+)')
-attempts = (attempts or 0) + 1
-if not first or first == '0' then first = now end
 
 -- include bury.lua
 
-local function note(outcome)
-  redis.call('XADD', log, 'MAXLEN', '~', log_most, '*', 'service', service, 'id', id, 'event', event_id,
-    'origin', origin, 'attempt', attempts, 'outcome', outcome, 'status', status, 'ms', took_ms, 'reason', reason)
+local function note(one, outcome)
+  redis.call('XADD', log, 'MAXLEN', '~', log_most, '*', 'service', service, 'id', one.id, 'event', one.event_id,
+    'origin', one.origin, 'attempt', one.attempts, 'outcome', outcome, 'status', one.status, 'ms', one.took_ms,
+    'reason', one.reason)
 end
 
-local function move_breaker()
+local function move_breaker(one)
+  if one.breaker == 'as_is' then return end
   local open = redis.call('HGET', about_service, 'breaker') == 'open'
-  local probe_at = string.format('%.0f', now + probe_in_ms)
-  if breaker == 'closes' and open then
+  local probe_at = string.format('%.0f', now + one.probe_in_ms)
+  if one.breaker == 'closes' and open then
     redis.call('HDEL', about_service, 'breaker', 'opened', 'probe_at', 'probes', 'probed')
-  elseif breaker == 'opens' and not open then
+  elseif one.breaker == 'opens' and not open then
     redis.call('HSET', about_service, 'breaker', 'open', 'opened', now, 'probe_at', probe_at, 'probes', 0)
-  elseif breaker == 'stays' and open then
+  elseif one.breaker == 'stays' and open then
     redis.call('HSET', about_service, 'probe_at', probe_at)
     redis.call('HINCRBY', about_service, 'probes', 1)
   end
 end
 
 -- Delivered is delivered, whoever holds the lease by now: trying again could only repeat it.
-if verdict == 'done' then
-  move_breaker()
-  if forget(id) == 0 then return 0 end
+local function done(one)
+  move_breaker(one)
+  if forget(one.id) == 0 then return 0 end
   redis.call('HINCRBY', count, 'done', 1)
-  note('delivered')
+  note(one, 'delivered')
   return 1
 end
 
-if holder ~= lease then return 0 end
-move_breaker()
-
-if verdict == 'defer' then
-  redis.call('HSET', owed, id, table.concat({'-', attempts, first, now, reason}, ' '))
-  redis.call('ZADD', due, string.format('%.0f', now + delay_ms), id)
+local function defer(one)
+  redis.call('HSET', owed, one.id, table.concat({'-', one.attempts, one.first, now, one.reason}, ' '))
+  redis.call('ZADD', due, string.format('%.0f', now + one.delay_ms), one.id)
   -- It was tried to its end: what counts how often it was handed out begins again.
-  redis.call('XCLAIM', events, service, 'forward', 0, id, 'RETRYCOUNT', 0, 'JUSTID')
+  redis.call('XCLAIM', events, service, 'forward', 0, one.id, 'RETRYCOUNT', 0, 'JUSTID')
   -- The service asked for a pause: nobody gets anything for it before then.
-  local held_until = tonumber(redis.call('HGET', about_service, 'held_until') or 0)
-  if hold_ms > 0 and now + hold_ms > held_until then
-    redis.call('HSET', about_service, 'held_until', string.format('%.0f', now + hold_ms))
+  if one.hold_ms > 0 then
+    local held_until = tonumber(redis.call('HGET', about_service, 'held_until') or 0)
+    if now + one.hold_ms > held_until then
+      redis.call('HSET', about_service, 'held_until', string.format('%.0f', now + one.hold_ms))
+    end
   end
-  note('again')
+  note(one, 'again')
   return 1
 end
 
-bury(id, reason, status, attempts)
-note('never')
-return 1
+local function settle(at)
+  local one = {
+    id = ARGV[at], lease = ARGV[at + 1], verdict = ARGV[at + 2], delay_ms = tonumber(ARGV[at + 3]),
+    event_id = ARGV[at + 4], origin = ARGV[at + 5], reason = ARGV[at + 6], status = ARGV[at + 7],
+    took_ms = ARGV[at + 8], hold_ms = tonumber(ARGV[at + 9]), breaker = ARGV[at + 10], probe_in_ms = tonumber(ARGV[at + 11]),
+  }
+  local holder, attempts, first = string.match(redis.call('HGET', owed, one.id) or '', '^(%S+) (%d+) (%d+)')
+  one.attempts = (attempts or 0) + 1
+  one.first = first and first ~= '0' and first or now
+  if one.verdict == 'done' then return done(one) end
+  if holder ~= one.lease then return 0 end
+  move_breaker(one)
+  if one.verdict == 'defer' then return defer(one) end
+  bury(one.id, one.reason, one.status, one.attempts)
+  note(one, 'never')
+  return 1
+end
+
+local results = {}
+for at = FIRST, #ARGV, EACH do
+  local ran, result = pcall(settle, at)
+  if not ran and type(result) ~= 'table' then result = redis.error_reply(result) end
+  results[#results + 1] = result
+end
+return results

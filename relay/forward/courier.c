@@ -162,6 +162,16 @@ static void look_again_in(struct courier *courier, int64_t delay_ms) {
     loop_timer_set(courier->due, delay_ms);
 }
 
+static bool is_held(const struct courier *courier) {
+    return courier->held_to_ms > clock_steady_ms();
+}
+
+static void wake_soon(struct courier *courier) {
+    courier->take_wanted = true;
+    if (!is_held(courier))
+        look_again_in(courier, 0);
+}
+
 /* Settle */
 
 static void on_settled(void *arg, enum moves_settled settled) {
@@ -181,9 +191,9 @@ static void on_settled(void *arg, enum moves_settled settled) {
         return;
     }
     /* At the stream's end with nothing due a take would find nothing: the bell rings when it would.
-     */
+     * Else in the next turn, with all the slots that are settled in this one. */
     if (!courier->drained || courier->take_wanted || courier->retry_waits)
-        courier_wake(courier);
+        wake_soon(courier);
     else
         courier->house->on_rest(courier->house->arg);
 }
@@ -279,10 +289,6 @@ static void start_attempt(struct courier *courier, const struct moves_haul *haul
 
 static void heal(struct courier *);
 static void take(struct courier *);
-
-static bool is_held(const struct courier *courier) {
-    return courier->held_to_ms > clock_steady_ms();
-}
 
 /* Where only `rate` stands in the way, it comes back when that lets it. */
 static bool may_take(struct courier *courier) {
