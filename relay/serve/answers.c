@@ -55,6 +55,25 @@ enum answer answers_for_fault(enum http_fault fault) {
     return fault_answers[fault];
 }
 
+/* A stranger can make any number of what is unproved, and Kula sends nothing else while our secret
+ * is a wrong one. Without a well-formed signature it is nobody's but a stranger's. */
+static const enum answer_tells tells[ANSWERS] = {
+    [ANSWER_ACCEPTED] = ANSWER_TELLS_TAKEN,
+    [ANSWER_DUPLICATE] = ANSWER_TELLS_TAKEN,
+    [ANSWER_PENNED] = ANSWER_TELLS_TAKEN,
+    [ANSWER_STALE] = ANSWER_TELLS_FAILED,
+    [ANSWER_STALE_RETRY] = ANSWER_TELLS_FAILED,
+    [ANSWER_UNAVAILABLE] = ANSWER_TELLS_FAILED,
+    [ANSWER_SIGNATURE_UNMATCHED] = ANSWER_TELLS_UNPROVED,
+    [ANSWER_SIGNATURE_UNMATCHED_RETRY] = ANSWER_TELLS_UNPROVED,
+    [ANSWER_BUSY] = ANSWER_TELLS_UNPROVED,
+};
+
+enum answer_tells answers_tells(enum answer answer) {
+    assert(answer < ANSWERS);
+    return tells[answer];
+}
+
 static void write_body(const char *name, struct text event_id, struct string *body) {
     struct json_writer *writer = json_writer_create();
     json_open(writer, '{');

@@ -36,6 +36,15 @@ const char *answers_name(enum answer);
 
 enum answer answers_for_fault(enum http_fault);
 
+/* What an answer on an endpoint's path says about Kula's deliveries there. */
+enum answer_tells {
+    ANSWER_TELLS_NOTHING,  /* Kula asks for no such thing */
+    ANSWER_TELLS_TAKEN,    /* one came in */
+    ANSWER_TELLS_FAILED,   /* one of Kula's got no 2xx, and Kula counts that */
+    ANSWER_TELLS_UNPROVED, /* perhaps one did: nobody knows who sent it */
+};
+enum answer_tells answers_tells(enum answer);
+
 /* The body is one line of JSON, written into *body, which has to last as long
  * as the answer. An event id is the only thing in it that a sender chose; empty: none. */
 void answers_fill(enum answer, struct text event_id, struct string *body, struct http_answer *);

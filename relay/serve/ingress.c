@@ -16,6 +16,7 @@
 #include "serve/drain.h"
 #include "serve/endpoints.h"
 #include "serve/proof.h"
+#include "serve/pulse.h"
 #include "serve/spools.h"
 
 enum { TRACE_HEX = 32 }; /* as in W3C traceparent */
@@ -36,6 +37,7 @@ struct ingress {
     struct loop *loop;
     struct ledger *ledger;
     struct spools *spools;
+    struct pulse *pulse; /* NULL: nobody wants to know */
     const struct endpoints *endpoints;
     struct admission admission;
     struct http_handler handler;
@@ -98,6 +100,8 @@ static void count(struct ingress *ingress, const struct endpoint *endpoint, enum
     metric_add(metrics_series(ingress->metrics, &deliveries_total,
                               endpoint ? endpoint->config->name : "", answers_name(answer)),
                1);
+    if (endpoint && ingress->pulse)
+        pulse_note(ingress->pulse, endpoint->config->name, answer);
 }
 
 /* ---- A delivery's life ---- */
@@ -437,6 +441,7 @@ struct ingress *ingress_create(const struct ingress_needs *needs) {
     ingress->loop = needs->loop;
     ingress->ledger = needs->ledger;
     ingress->spools = needs->spools;
+    ingress->pulse = needs->pulse;
     ingress->endpoints = needs->endpoints;
     ingress->refusals = (struct log_limit){
         .about = "refused requests",

@@ -14,6 +14,7 @@
 
 struct endpoints;
 struct ingress;
+struct pulse;
 struct spools;
 
 struct ingress_needs { /* all borrowed for the ingress' life */
@@ -23,6 +24,7 @@ struct ingress_needs { /* all borrowed for the ingress' life */
     struct ledger *ledger;
     struct endpoints *endpoints; /* entered */
     struct spools *spools;       /* NULL: a 2xx waits for the ledger */
+    struct pulse *pulse;         /* NULL: nobody wants to know */
 };
 
 /* Deliveries are held for this long at most, after their first byte. */

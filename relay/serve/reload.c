@@ -12,6 +12,7 @@
 #include "serve/edition.h"
 #include "serve/endpoints.h"
 #include "serve/ingress.h"
+#include "serve/pulse.h"
 
 enum { ALARMS_AGAIN_MS = 24 * 3600 * 1000 };
 
@@ -119,6 +120,7 @@ static void on_taken(void *arg, struct edition *was, struct edition *is) {
     reload->current = is;
     endpoints_leave(was->endpoints);
     endpoints_enter(is->endpoints, reload->needs.metrics);
+    pulse_set_endpoints(reload->needs.pulse, is->config);
     ingress_set_endpoints(reload->needs.ingress, is->endpoints);
     show(reload, is);
     tell_alarms(reload);

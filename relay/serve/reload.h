@@ -10,12 +10,14 @@
 
 struct edition;
 struct ingress;
+struct pulse;
 struct reload;
 
 struct reload_needs { /* all borrowed for its life */
     struct loop *loop;
     struct metrics *metrics;
     struct ingress *ingress;
+    struct pulse *pulse;
     struct edition *first; /* in force; what stands in it and needs a restart is so to the end */
 };
 

@@ -14,6 +14,7 @@
 #include "net/tls.h"
 #include "serve/edition.h"
 #include "serve/ingress.h"
+#include "serve/pulse.h"
 #include "serve/reload.h"
 #include "serve/spools.h"
 
@@ -23,7 +24,7 @@ enum {
     DRAIN_MOST_MS = INGRESS_HOLD_MS + 1500,
     /* Until then a Redis that is not there yet is no news. */
     FIRST_CONNECT_MS = 1000,
-    LOOK_AT_SPOOL_MS = 10,
+    LOOK_AGAIN_MS = 10,
 };
 
 struct serve {
@@ -34,13 +35,14 @@ struct serve {
     struct metric *redis_connects;
     struct ledger *ledger;
     struct spools *spools; /* NULL: there is no folder for one */
+    struct pulse *pulse;
     struct ingress *ingress;
     struct reload *reload;
     struct admin *admin;
     struct loop_timer *first_connect;
     struct loop_timer *drain_deadline;
-    struct loop_timer *spool_quiet; /* when all is answered: is it? */
-    int64_t away_since_ms;          /* steady time; 0: it is not away, or nobody has been told */
+    struct loop_timer *quiet; /* when all is answered: is all told to Redis too? */
+    int64_t away_since_ms;    /* steady time; 0: it is not away, or nobody has been told */
     bool draining;
     int exit_code;
 };
@@ -139,8 +141,9 @@ static bool on_health(void *arg, struct string *json) {
 /* What Redis does not take now stays in the spool, for the next start. */
 static void on_drained(void *arg) {
     struct serve *serve = arg;
-    if (serve->spools && !spools_are_quiet(serve->spools)) {
-        loop_timer_set(serve->spool_quiet, LOOK_AT_SPOOL_MS);
+    bool told = pulse_is_told(serve->pulse);
+    if (!told || (serve->spools && !spools_are_quiet(serve->spools))) {
+        loop_timer_set(serve->quiet, LOOK_AGAIN_MS);
         return;
     }
     log_info("drained left_in_spool=%" PRIu64,
@@ -219,8 +222,13 @@ static bool open_listener(struct serve *serve, size_t i, struct string *why) {
 }
 
 static bool open_listeners(struct serve *serve, struct string *why) {
+    serve->pulse = pulse_start(&(struct pulse_needs){.loop = serve->loop,
+                                                     .ledger = serve->ledger,
+                                                     .metrics = serve->metrics,
+                                                     .config = serve->config});
     serve->ingress = ingress_create(&(struct ingress_needs){
         .loop = serve->loop,
+        .pulse = serve->pulse,
         .config = serve->config,
         .metrics = serve->metrics,
         .ledger = serve->ledger,
@@ -264,6 +272,7 @@ static bool start(struct serve *serve, struct string *why) {
     serve->reload = reload_start(&(struct reload_needs){.loop = serve->loop,
                                                         .metrics = serve->metrics,
                                                         .ingress = serve->ingress,
+                                                        .pulse = serve->pulse,
                                                         .first = serve->first});
     take_signals(serve);
     loop_timer_set(serve->first_connect, FIRST_CONNECT_MS);
@@ -282,7 +291,7 @@ static void init(struct serve *serve, struct edition *first) {
                clock_wall_ms() / 1000);
     serve->first_connect = loop_timer_create(serve->loop, on_first_connect_overdue, serve);
     serve->drain_deadline = loop_timer_create(serve->loop, on_drain_deadline, serve);
-    serve->spool_quiet = loop_timer_create(serve->loop, on_drained, serve);
+    serve->quiet = loop_timer_create(serve->loop, on_drained, serve);
 }
 
 static void finish(struct serve *serve) {
@@ -291,8 +300,9 @@ static void finish(struct serve *serve) {
     spools_destroy(serve->spools);
     ingress_destroy(serve->ingress);
     reload_stop(serve->reload);
+    pulse_stop(serve->pulse);
     loop_timer_destroy(serve->drain_deadline);
-    loop_timer_destroy(serve->spool_quiet);
+    loop_timer_destroy(serve->quiet);
     loop_timer_destroy(serve->first_connect);
     metrics_destroy(serve->metrics);
     loop_destroy(serve->loop);

@@ -148,6 +148,24 @@ static void test_an_event_id_cannot_break_the_json(void **state) {
     string_finish(&body);
 }
 
+static void test_a_delivery_was_taken_or_it_failed_by_its_status(void **state) {
+    struct string body = {0};
+    (void)state;
+    for (int answer = 0; answer < ANSWERS; answer++) {
+        struct http_answer http;
+        enum answer_tells tells = answers_tells((enum answer)answer);
+        answers_fill((enum answer)answer, no_id, &body, &http);
+        if (tells != ANSWER_TELLS_NOTHING)
+            assert_int_equal(tells == ANSWER_TELLS_TAKEN, http.status == 200);
+    }
+    string_finish(&body);
+    /* Kula signs whatever it sends: anything else is a stranger's, and costs nothing. */
+    assert_int_equal(answers_tells(ANSWER_SIGNATURE_MISSING), ANSWER_TELLS_NOTHING);
+    assert_int_equal(answers_tells(ANSWER_SIGNATURE_MALFORMED), ANSWER_TELLS_NOTHING);
+    assert_int_equal(answers_tells(ANSWER_SIGNATURE_UNMATCHED), ANSWER_TELLS_UNPROVED);
+    assert_int_equal(answers_tells(ANSWER_UNAVAILABLE), ANSWER_TELLS_FAILED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_other_status_can_come_out),
@@ -156,6 +174,7 @@ int main(void) {
         cmocka_unit_test(test_every_answer_has_a_name_of_its_own),
         cmocka_unit_test(test_statuses_are_the_promised_ones),
         cmocka_unit_test(test_every_fault_has_its_answer),
+        cmocka_unit_test(test_a_delivery_was_taken_or_it_failed_by_its_status),
         cmocka_unit_test(test_a_body_is_one_line_of_json),
         cmocka_unit_test(test_an_event_id_cannot_break_the_json),
     };
