@@ -81,6 +81,17 @@ def pairs(flat):
     return {name.decode(): value for name, value in zip(flat[::2], flat[1::2])}
 
 
+# As append writes them, but without a spool and many at a time.
+FILL = """
+redis.call('HINCRBY', KEYS[2], 'appended', ARGV[2])
+for n = ARGV[1], ARGV[1] + ARGV[2] - 1 do
+  redis.call('XADD', KEYS[1], '*', 'id', 'evt_' .. n, 'type', 'candidate.updated', 'endpoint', 'kula', 'account',
+    '12345', 'created', '2026-11-23T20:00:00Z', 'received', ARGV[3], 'trace', string.format('%032x', n + 1),
+    'body', ARGV[4])
+end
+"""
+
+
 class Ledger:
     """Facts of the ledger. Key names are part of what users see, so they are written out."""
 
@@ -111,6 +122,13 @@ class Ledger:
 
     def length(self):
         return self.redis("XLEN", self.key("events"))
+
+    def fill(self, count, body, first=0):
+        """So many events at once: evt_FIRST and on."""
+        received_ms = int(self.redis("TIME")[0]) * 1000
+        for at in range(first, first + count, 1000):
+            self.redis("EVAL", FILL, 2, self.key("events"), self.key("endpoint", "kula"), at,
+                       min(1000, first + count - at), received_ms, body)
 
     def penned(self):
         entries = self.redis("XRANGE", self.key("pen"), "-", "+")
