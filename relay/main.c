@@ -27,6 +27,10 @@ static const struct cli_command commands[] = {
     {"show", "EVENT_ID [--json]", "one event's way", show_main},
     {"dead", "list|show|replay|drop SERVICE [ID...] [--all] [--dry-run] [--reveal] [--json]",
      "the dead letters", dead_main},
+    {"pen",
+     "list|show|release|drop [ID...] [--all] [--endpoint NAME] [--reason WORD] [--dry-run] "
+     "[--reveal] [--json]",
+     "what was accepted and is no event yet", pen_main},
     {"pause", "SERVICE", "stops deliveries to a service", pause_main},
     {"resume", "SERVICE", "goes on with them", resume_main},
     {"service", "list|forget [SERVICE] [--dry-run] [--json]", "how each service stands",

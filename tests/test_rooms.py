@@ -21,11 +21,12 @@ ROOMS = {
     "kula": ("common/kula", ("base",)),
     "spool": ("common/spool", ("base", "net", "kula")),
     "ledger": ("common/ledger", ("base", "net", "kula")),
+    "pen": ("common/pen", ("base", "net", "kula", "ledger")),
     "kula_api": ("common/kula_api", ("base", "net")),
-    "serve": ("relay/serve", ("base", "net", "kula", "spool", "ledger")),
+    "serve": ("relay/serve", ("base", "net", "kula", "spool", "ledger", "pen")),
     "forward": ("relay/forward", ("base", "net", "kula", "ledger")),
     "watch": ("relay/watch", ("base", "net", "kula_api")),
-    "cli": ("relay/cli", ("base", "net", "kula", "kula_api", "spool", "ledger")),
+    "cli": ("relay/cli", ("base", "net", "kula", "kula_api", "spool", "ledger", "pen")),
 }
 
 # Each external library: how its headers are spelled, and the room whose one file names it.

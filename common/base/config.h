@@ -145,6 +145,7 @@ enum config_for {
                            certificates and Redis' password */
     CONFIG_FOR_LEDGER,  /* reads Redis' password only */
     CONFIG_FOR_SEND,    /* needs an endpoint with a secret, and reads it */
+    CONFIG_FOR_PEN,     /* needs an endpoint with a secret, and reads it and Redis' password */
     CONFIG_FOR_SPOOL,   /* reads no file at all */
     CONFIG_FOR_KULA,    /* needs the token of Kula's API, and reads nothing else */
     CONFIG_FOR_WATCH,   /* needs that, and reads Redis' password besides */

@@ -76,7 +76,8 @@ static void check_listeners(struct config_draft *draft) {
 }
 
 static bool needs_secrets(enum config_for needs) {
-    return needs == CONFIG_FOR_ALL || needs == CONFIG_FOR_SERVE || needs == CONFIG_FOR_SEND;
+    return needs == CONFIG_FOR_ALL || needs == CONFIG_FOR_SERVE || needs == CONFIG_FOR_SEND ||
+           needs == CONFIG_FOR_PEN;
 }
 
 /* Where it was given and is wrong, that has been told. */
@@ -221,7 +222,8 @@ static void check_needs(struct config_draft *draft) {
         config_draft_problem_of(draft, "serve",
                                 "there is nothing to do: neither an endpoint under "
                                 "serve.endpoints nor a service under services");
-    if ((serves || draft->needs == CONFIG_FOR_SEND) && !config->endpoint_count)
+    bool signs = draft->needs == CONFIG_FOR_SEND || draft->needs == CONFIG_FOR_PEN;
+    if ((serves || signs) && !config->endpoint_count)
         config_draft_problem_of(draft, "serve.endpoints", "an endpoint is needed here");
     if (serves && !config->listener_count)
         config_draft_problem_of(draft, "serve.listen", "a listener is needed here");

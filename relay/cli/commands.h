@@ -6,6 +6,7 @@ int audit_main(int argc, char **argv);
 int dead_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 int pause_main(int argc, char **argv);
+int pen_main(int argc, char **argv);
 int resume_main(int argc, char **argv);
 int send_main(int argc, char **argv);
 int service_main(int argc, char **argv);

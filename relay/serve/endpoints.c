@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "kula/policy.h"
 
 struct endpoints {
     struct endpoint *items;
@@ -113,20 +114,9 @@ const struct endpoint *endpoints_find(const struct endpoints *endpoints, struct 
     return NULL;
 }
 
-static bool trust_stale(const struct endpoint *endpoint, bool near_enough, enum answer *refusal) {
-    switch (endpoint->config->stale) {
-    case CONFIG_STALE_ACCEPT:
-        *refusal = ANSWER_STALE;
-        return near_enough;
-    case CONFIG_STALE_RETRY:
-        *refusal = ANSWER_STALE_RETRY;
-        return false;
-    case CONFIG_STALE_REJECT:
-        *refusal = ANSWER_STALE;
-        return false;
-    }
-    assert(!"a policy that is none");
-    abort();
+static bool trust_stale(const struct endpoint *endpoint, int64_t apart_ms, enum answer *refusal) {
+    *refusal = endpoint->config->stale == CONFIG_STALE_RETRY ? ANSWER_STALE_RETRY : ANSWER_STALE;
+    return policy_takes_stale(endpoint->config, apart_ms, endpoint->window_ms);
 }
 
 bool endpoints_trust(const struct endpoint *endpoint, enum signature_verdict verdict,
@@ -135,7 +125,7 @@ bool endpoints_trust(const struct endpoint *endpoint, enum signature_verdict ver
     case SIGNATURE_GOOD:
         return true;
     case SIGNATURE_STALE:
-        return trust_stale(endpoint, apart_ms < endpoint->window_ms, refusal);
+        return trust_stale(endpoint, apart_ms, refusal);
     case SIGNATURE_UNMATCHED:
         *refusal = endpoint->config->unmatched == CONFIG_UNMATCHED_RETRY
                        ? ANSWER_SIGNATURE_UNMATCHED_RETRY
@@ -150,13 +140,4 @@ bool endpoints_trust(const struct endpoint *endpoint, enum signature_verdict ver
     }
     assert(!"a verdict that is none");
     abort();
-}
-
-bool endpoints_serve_account(const struct endpoint *endpoint, struct text account) {
-    if (endpoint->config->account_count == 0)
-        return true;
-    for (size_t i = 0; i < endpoint->config->account_count; i++)
-        if (text_is(account, endpoint->config->accounts[i]))
-            return true;
-    return false;
 }

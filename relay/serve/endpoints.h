@@ -35,6 +35,3 @@ const struct endpoint *endpoints_find(const struct endpoints *, struct text path
  * accepted must be nearer than the endpoint's window. */
 bool endpoints_trust(const struct endpoint *, enum signature_verdict, int64_t apart_ms,
                      enum answer *refusal);
-
-/* Is this account's delivery for us? */
-bool endpoints_serve_account(const struct endpoint *, struct text account);

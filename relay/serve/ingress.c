@@ -11,6 +11,7 @@
 #include "base/network.h"
 #include "base/random.h"
 #include "kula/envelope.h"
+#include "kula/policy.h"
 #include "serve/admission.h"
 #include "serve/answers.h"
 #include "serve/drain.h"
@@ -197,7 +198,7 @@ static const char *delivery_read(struct delivery *delivery) {
     if (fault != ENVELOPE_FINE)
         return envelope_fault_name(fault);
     compare_headers(delivery);
-    if (!endpoints_serve_account(delivery->endpoint, text_of(delivery->envelope.account)))
+    if (!policy_takes_account(delivery->endpoint->config, text_of(delivery->envelope.account)))
         return "other_account";
     return NULL;
 }

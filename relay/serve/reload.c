@@ -13,6 +13,7 @@
 #include "serve/endpoints.h"
 #include "serve/ingress.h"
 #include "serve/pulse.h"
+#include "serve/releases.h"
 
 enum { ALARMS_AGAIN_MS = 24 * 3600 * 1000 };
 
@@ -122,6 +123,7 @@ static void on_taken(void *arg, struct edition *was, struct edition *is) {
     endpoints_enter(is->endpoints, reload->needs.metrics);
     pulse_set_endpoints(reload->needs.pulse, is->config);
     ingress_set_endpoints(reload->needs.ingress, is->endpoints);
+    releases_take(reload->needs.releases, is->config);
     show(reload, is);
     tell_alarms(reload);
 }

@@ -11,6 +11,7 @@
 struct edition;
 struct ingress;
 struct pulse;
+struct releases;
 struct reload;
 
 struct reload_needs { /* all borrowed for its life */
@@ -18,9 +19,10 @@ struct reload_needs { /* all borrowed for its life */
     struct metrics *metrics;
     struct ingress *ingress;
     struct pulse *pulse;
+    struct releases *releases;
     struct edition *first; /* in force; what stands in it and needs a restart is so to the end */
 };
 
 /* Enters the first edition's endpoints, says what is bad about it, and waits for news. */
 struct reload *reload_start(const struct reload_needs *);
-void reload_stop(struct reload *); /* after the ingress */
+void reload_stop(struct reload *); /* after the ingress and the releases */

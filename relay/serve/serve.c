@@ -15,6 +15,7 @@
 #include "serve/edition.h"
 #include "serve/ingress.h"
 #include "serve/pulse.h"
+#include "serve/releases.h"
 #include "serve/reload.h"
 #include "serve/spools.h"
 
@@ -37,6 +38,7 @@ struct serve {
     struct spools *spools; /* NULL: there is no folder for one */
     struct pulse *pulse;
     struct ingress *ingress;
+    struct releases *releases;
     struct reload *reload;
     struct admin *admin;
     struct loop_timer *first_connect;
@@ -88,6 +90,7 @@ static void on_ledger_state(void *arg, bool connected) {
     serve->away_since_ms = 0;
     if (serve->spools)
         spools_on_ledger(serve->spools);
+    releases_on_ledger(serve->releases);
 }
 
 static void on_first_connect_overdue(void *arg) {
@@ -269,10 +272,15 @@ static bool start(struct serve *serve, struct string *why) {
     if (!start_ledger(serve, why) || !start_spools(serve, why) || !open_listeners(serve, why) ||
         !start_admin(serve, why))
         return false;
+    serve->releases = releases_create(&(struct releases_needs){.loop = serve->loop,
+                                                               .ledger = serve->ledger,
+                                                               .metrics = serve->metrics},
+                                      serve->config);
     serve->reload = reload_start(&(struct reload_needs){.loop = serve->loop,
                                                         .metrics = serve->metrics,
                                                         .ingress = serve->ingress,
                                                         .pulse = serve->pulse,
+                                                        .releases = serve->releases,
                                                         .first = serve->first});
     take_signals(serve);
     loop_timer_set(serve->first_connect, FIRST_CONNECT_MS);
@@ -299,6 +307,7 @@ static void finish(struct serve *serve) {
     ledger_destroy(serve->ledger);
     spools_destroy(serve->spools);
     ingress_destroy(serve->ingress);
+    releases_destroy(serve->releases);
     reload_stop(serve->reload);
     pulse_stop(serve->pulse);
     loop_timer_destroy(serve->drain_deadline);

@@ -8,9 +8,9 @@ from house import SECRET, Story
 from processes import RELAY, run
 from sim import events
 
-COMMANDS = ("serve", "forward", "up", "demo", "tail", "show", "dead", "pause", "resume", "service", "send", "spool",
+COMMANDS = ("serve", "forward", "up", "demo", "tail", "show", "dead", "pen", "pause", "resume", "service", "send", "spool",
             "audit", "check", "webhook", "watch", "version")
-NOT_YET = ("status", "doctor", "pen", "replay", "listen", "verify",
+NOT_YET = ("status", "doctor", "replay", "listen", "verify",
            "erase")
 PERSON = "Zoë Ångström"
 
@@ -44,7 +44,8 @@ class WithoutALedger(Story):
         for words in (["tail", "--nonsense"], ["tail", "-n", "x"], ["tail", "what"], ["show"],
                       ["show", "a", "b"], ["dead"], ["dead", "list"], ["dead", "burn", "crm"],
                       ["dead", "replay", "crm"], ["dead", "replay", "crm", "--all", "1-0"],
-                      ["pause"], ["pause", "a", "b"], ["resume"], ["service"],
+                      ["pen"], ["pen", "burn"], ["pen", "release"], ["pen", "drop"],
+                      ["pen", "show", "--all", "1-0"], ["pause"], ["pause", "a", "b"], ["resume"], ["service"],
                       ["service", "list", "x"], ["service", "forget"], ["service", "burn", "crm"],
                       ["send", "--count", "-1"], ["audit", "x"], ["spool"],
                       ["webhook"], ["webhook", "burn"], ["webhook", "list", "x"], ["webhook", "show"],

@@ -105,22 +105,6 @@ static void test_policy_decides_what_comes_in(void **state) {
     }
 }
 
-static void test_without_a_list_every_account_is_served(void **state) {
-    char number[] = "12345", word[] = "acme";
-    char *accounts[] = {number, word};
-    struct config_endpoint all = {0};
-    struct config_endpoint listed = {.accounts = accounts, .account_count = 2};
-    struct endpoint open = {.config = &all};
-    struct endpoint closed = {.config = &listed};
-    (void)state;
-    assert_true(endpoints_serve_account(&open, text_of("1")));
-    assert_true(endpoints_serve_account(&open, text_of("")));
-    assert_true(endpoints_serve_account(&closed, text_of("12345")));
-    assert_true(endpoints_serve_account(&closed, text_of("acme")));
-    assert_false(endpoints_serve_account(&closed, text_of("1234")));
-    assert_false(endpoints_serve_account(&closed, text_of("")));
-}
-
 static void test_bytes_in_flight_are_bounded(void **state) {
     static const struct admission admission = {.body_bytes = 100, .bytes_in_flight = 250};
     static const struct {
@@ -179,7 +163,6 @@ int main(void) {
         cmocka_unit_test(test_a_path_has_to_be_the_same_to_the_byte),
         cmocka_unit_test(test_an_endpoint_has_a_key_for_each_secret),
         cmocka_unit_test(test_policy_decides_what_comes_in),
-        cmocka_unit_test(test_without_a_list_every_account_is_served),
         cmocka_unit_test(test_bytes_in_flight_are_bounded),
         cmocka_unit_test(test_long_bodies_leave_each_connection_a_share_for_a_short_one),
         cmocka_unit_test(test_there_are_no_shares_where_connections_are_not_limited),
