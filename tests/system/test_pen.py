@@ -16,6 +16,8 @@ class Pen(Story):
         self.house.endpoints[0]["accounts"] = ["1"]
         self.house.start()
         self.serve = self.house.serve
+        # The first look at the files is over: a change of the configuration waits for SIGHUP.
+        self.serve.wait("reloads_total", {"outcome": "unchanged"}, 1)
 
     def post_penned(self, number, body=None):
         body = body or events.encode(events.event("candidate.created", f"evt_{number}", account=2,
