@@ -25,7 +25,7 @@ ROOMS = {
     "kula_api": ("common/kula_api", ("base", "net")),
     "serve": ("relay/serve", ("base", "net", "kula", "spool", "ledger", "pen")),
     "forward": ("relay/forward", ("base", "net", "kula", "ledger")),
-    "watch": ("relay/watch", ("base", "net", "kula_api")),
+    "watch": ("relay/watch", ("base", "net", "kula", "kula_api", "ledger")),
     "cli": ("relay/cli", ("base", "net", "kula", "kula_api", "spool", "ledger", "pen")),
 }
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "ledger/endpoint_alarm.h"
 #include "watch/patience.h"
 
 enum {
@@ -15,6 +16,9 @@ enum {
     TEST_EVERY_MS = 2000,
     TEST_LOOKS_MOST = 16,
     LOOKS_FOR_WHAT_IS_NOT_THERE = 10, /* it costs as many requests as a look that finds it */
+    LOOKS_NEAR_THE_END = 3,           /* so many more while Kula is about to disable it */
+    /* Without what earlier guards did: as if one had enabled it just before this one began. */
+    UNKNOWN_WAIT_MS = 60000,
 };
 
 /* What is asked when the timer fires. */
@@ -27,8 +31,13 @@ struct guard {
     int64_t page;
     enum step step;
     struct loop_timer *timer;
-    enum kula_state state; /* at the last look */
-    struct patience patience;
+    enum kula_state state, told_state; /* at the last look, and in the log */
+    struct patience patience;          /* by the steady clock */
+    int64_t began_ms;                  /* by that too */
+    enum endpoint_proof proof;
+    bool recalled; /* Redis has told what earlier guards did */
+    int64_t failed, unproved;
+    struct endpoint_alarm alarm;
     bool told_serve, told_patience; /* once for each time that it is disabled */
     char *test_id;
     int test_looks;
@@ -39,10 +48,16 @@ static void wait_for(struct guard *guard, enum step step, int64_t in_ms) {
     loop_timer_set(guard->timer, in_ms);
 }
 
+/* Whoever is about to disable it may be doing so now, and each second of that is lost. */
+static int64_t every_ms(const struct guard *guard) {
+    bool near_the_end = endpoint_level_of(guard->failed + guard->unproved) == ENDPOINT_ALARM;
+    return guard->house->every_ms / (near_the_end ? LOOKS_NEAR_THE_END : 1);
+}
+
 static void look_later(struct guard *guard) {
     struct kula_api_limit limit = kula_api_limit(guard->house->api);
     wait_for(guard, LOOK,
-             patience_look_ms(guard->house->every_ms,
+             patience_look_ms(every_ms(guard),
                               (struct patience_limit){limit.remaining, limit.reset_s},
                               guard->house->guards, clock_wall_ms() / 1000));
 }
@@ -50,7 +65,7 @@ static void look_later(struct guard *guard) {
 /* It may have been deleted and made again: then it has another id, and the same URL. */
 static void forget_id(struct guard *guard) {
     guard->page = 1;
-    guard->state = KULA_STATE_UNKNOWN;
+    guard->state = guard->told_state = KULA_STATE_UNKNOWN;
     if (guard->wanted->id)
         return;
     free(guard->id);
@@ -76,7 +91,55 @@ static bool is_done(struct guard *guard, const char *what, const struct kula_ans
     return false;
 }
 
+/* What stands in Redis ------------------------------------------------------- */
+
+static void hear_of_webhook(struct guard *guard, const struct endpoint_webhook *webhook) {
+    if (!text_is(webhook->id, guard->id))
+        return;
+    patience_recall(&guard->patience, webhook->enabled_ago_ms, webhook->enabled_count,
+                    clock_steady_ms());
+    if (guard->proof == ENDPOINT_PROOF_NONE)
+        guard->proof = webhook->proof;
+}
+
+static void hear(struct guard *guard, const struct endpoint_state *state) {
+    if (state->outcome != LEDGER_DONE)
+        return;
+    guard->recalled = true;
+    guard->failed = state->failures[ENDPOINT_FAILED];
+    guard->unproved = state->failures[ENDPOINT_UNPROVED];
+    endpoint_alarm_tell(&guard->alarm, guard->wanted->endpoint, state);
+    for (size_t i = 0; i < state->webhook_count; i++)
+        hear_of_webhook(guard, &state->webhooks[i]);
+}
+
+/* Tells what this guard knows, and hears what is known. All of it each time: so a Redis that
+ * was away, or forgot, has it again. */
+static void consult(struct guard *guard, endpoint_state_fn *next) {
+    int64_t ago_ms[PATIENCE_ENABLES_MOST], now_ms = clock_steady_ms();
+    const struct patience *patience = &guard->patience;
+    for (size_t i = 0; i < patience->count; i++)
+        ago_ms[i] = now_ms - patience->enabled_ms[i];
+    endpoint_watch(
+        guard->house->ledger,
+        &(struct endpoint_watched){
+            .endpoint = guard->wanted->endpoint,
+            .id = guard->id,
+            .state = guard->state == KULA_STATE_UNKNOWN ? "" : kula_state_name(guard->state),
+            .proof = guard->proof,
+            .enabled_ago_ms = ago_ms,
+            .enabled_count = patience->count,
+        },
+        next, guard);
+}
+
 /* Proving ------------------------------------------------------------------- */
+
+static void on_proof_noted(void *arg, const struct endpoint_state *state) {
+    struct guard *guard = arg;
+    hear(guard, state);
+    look_later(guard);
+}
 
 static void on_test(void *arg, struct kula_answer **place) {
     struct guard *guard = arg;
@@ -90,14 +153,21 @@ static void on_test(void *arg, struct kula_answer **place) {
         wait_for(guard, ASK_TEST, guard->test_looks++ ? TEST_EVERY_MS : TEST_FIRST_MS);
         return;
     }
-    if (text_is(test->status, "delivered"))
+    bool good = text_is(test->status, "delivered");
+    guard->proof = good ? ENDPOINT_PROOF_GOOD : ENDPOINT_PROOF_BAD;
+    if (good)
         log_info("webhook proved endpoint=%s id=%s ms=%" PRId64, guard->wanted->endpoint, guard->id,
                  test->response_time_ms);
     else
         log_error("webhook enabled, but its test is not delivered endpoint=%s id=%s status=%.*s "
                   "answer=%" PRId64,
                   guard->wanted->endpoint, guard->id, TEXT_ARG(test->status), test->response_code);
-    look_later(guard);
+    consult(guard, on_proof_noted);
+}
+
+static void prove(struct guard *guard) {
+    guard->test_looks = 0;
+    kula_api_test(guard->house->api, guard->id, on_test, guard);
 }
 
 static void on_enabled(void *arg, struct kula_answer **place) {
@@ -105,36 +175,70 @@ static void on_enabled(void *arg, struct kula_answer **place) {
     if (!is_done(guard, "enable", *place))
         return;
     log_info("webhook enabled endpoint=%s id=%s", guard->wanted->endpoint, guard->id);
-    guard->state = KULA_STATE_UNKNOWN;
-    guard->test_looks = 0;
-    kula_api_test(guard->house->api, guard->id, on_test, guard);
+    guard->state = guard->told_state = KULA_STATE_UNKNOWN;
+    prove(guard);
+}
+
+/* Only now: whatever becomes of us or of Kula's answer, it counts. */
+static void on_enabling_noted(void *arg, const struct endpoint_state *state) {
+    struct guard *guard = arg;
+    hear(guard, state);
+    kula_api_enable(guard->house->api, guard->id, on_enabled, guard);
+}
+
+static void enable(struct guard *guard) {
+    patience_note_enabled(&guard->patience, clock_steady_ms());
+    guard->proof = ENDPOINT_PROOF_OWED;
+    consult(guard, on_enabling_noted);
 }
 
 /* Is serve ready? ------------------------------------------------------------ */
 
+static void wait_for_serve(struct guard *guard) {
+    if (!guard->told_serve)
+        log_warning("serve is not ready, the webhook stays disabled endpoint=%s url=%s",
+                    guard->wanted->endpoint, guard->house->ready_url);
+    guard->told_serve = true;
+    wait_for(guard, ASK_SERVE, READY_EVERY_MS);
+}
+
+static void wait_for_patience(struct guard *guard, int64_t wait_ms) {
+    if (!guard->told_patience)
+        log_error("webhook was enabled too often of late, and waits endpoint=%s id=%s ms=%" PRId64,
+                  guard->wanted->endpoint, guard->id, wait_ms);
+    guard->told_patience = true;
+    /* A long wait is spent looking: somebody may enable it by hand. */
+    if (wait_ms > guard->house->every_ms)
+        look_later(guard);
+    else
+        wait_for(guard, ASK_SERVE, wait_ms);
+}
+
+/* Redis may say that it was enabled often enough; but while it is away for long, what Kula does
+ * not send is lost. */
+static void wait_for_redis(struct guard *guard, int64_t wait_ms) {
+    if (!guard->told_patience)
+        log_warning("redis is away, and nobody else knows how often the webhook was enabled, waits "
+                    "endpoint=%s id=%s ms=%" PRId64,
+                    guard->wanted->endpoint, guard->id, wait_ms);
+    guard->told_patience = true;
+    wait_for(guard, ASK_SERVE, wait_ms < READY_EVERY_MS ? wait_ms : READY_EVERY_MS);
+}
+
 static void on_ready(void *arg, const struct http_result *result) {
     struct guard *guard = arg;
-    int64_t wait_ms = patience_enable_ms(&guard->patience, clock_wall_ms());
+    int64_t now_ms = clock_steady_ms(), wait_ms = patience_enable_ms(&guard->patience, now_ms);
+    int64_t unknown_ms = guard->recalled ? 0 : guard->began_ms + UNKNOWN_WAIT_MS - now_ms;
     if (result->outcome == HTTP_STOPPED)
         return;
-    if (result->outcome != HTTP_ANSWERED || result->status != 200) {
-        if (!guard->told_serve)
-            log_warning("serve is not ready, the webhook stays disabled endpoint=%s url=%s",
-                        guard->wanted->endpoint, guard->house->ready_url);
-        guard->told_serve = true;
-        wait_for(guard, ASK_SERVE, READY_EVERY_MS);
-    } else if (wait_ms) {
-        if (!guard->told_patience)
-            log_error(
-                "webhook was enabled too often of late, and waits endpoint=%s id=%s ms=%" PRId64,
-                guard->wanted->endpoint, guard->id, wait_ms);
-        guard->told_patience = true;
-        wait_for(guard, ASK_SERVE, wait_ms);
-    } else {
-        /* Before the answer: one that is lost counts too. */
-        patience_note_enabled(&guard->patience, clock_wall_ms());
-        kula_api_enable(guard->house->api, guard->id, on_enabled, guard);
-    }
+    if (result->outcome != HTTP_ANSWERED || result->status != 200)
+        wait_for_serve(guard);
+    else if (wait_ms)
+        wait_for_patience(guard, wait_ms);
+    else if (unknown_ms > 0)
+        wait_for_redis(guard, unknown_ms);
+    else
+        enable(guard);
 }
 
 static void ask_serve(struct guard *guard) {
@@ -148,22 +252,36 @@ static void ask_serve(struct guard *guard) {
 
 /* Looking --------------------------------------------------------------------- */
 
-static void judge(struct guard *guard, const struct kula_webhook *webhook) {
-    bool changed = webhook->state != guard->state;
-    guard->state = webhook->state;
-    if (webhook->state != KULA_STATE_DISABLED) {
-        if (changed)
-            log_info("webhook watched endpoint=%s id=%s state=%s", guard->wanted->endpoint,
-                     guard->id, kula_state_name(webhook->state));
-        look_later(guard);
+static void tell_state(struct guard *guard) {
+    if (guard->told_state == guard->state)
         return;
-    }
-    /* What happens until it is enabled again Kula never sends. */
-    if (changed)
-        log_error("webhook is disabled at Kula endpoint=%s id=%s", guard->wanted->endpoint,
-                  guard->id);
+    guard->told_state = guard->state;
     guard->told_serve = guard->told_patience = false;
-    ask_serve(guard);
+    if (guard->state != KULA_STATE_DISABLED)
+        log_info("webhook watched endpoint=%s id=%s state=%s", guard->wanted->endpoint, guard->id,
+                 kula_state_name(guard->state));
+    else /* what happens until it is enabled again Kula never sends */
+        log_error("webhook is disabled at Kula endpoint=%s id=%s failed=%" PRId64
+                  " unproved=%" PRId64,
+                  guard->wanted->endpoint, guard->id, guard->failed, guard->unproved);
+}
+
+static void on_consulted(void *arg, const struct endpoint_state *state) {
+    struct guard *guard = arg;
+    hear(guard, state);
+    tell_state(guard);
+    if (guard->state == KULA_STATE_DISABLED)
+        ask_serve(guard);
+    else if (guard->proof ==
+             ENDPOINT_PROOF_OWED) /* a guard before us was ended before it came to it */
+        prove(guard);
+    else
+        look_later(guard);
+}
+
+static void judge(struct guard *guard, const struct kula_webhook *webhook) {
+    guard->state = webhook->state;
+    consult(guard, on_consulted);
 }
 
 static void look(struct guard *guard);
@@ -211,7 +329,7 @@ static void on_timer(void *arg) {
         look(guard);
         return;
     case ASK_SERVE:
-        ask_serve(guard);
+        consult(guard, on_consulted);
         return;
     case ASK_TEST:
         kula_api_test_result(guard->house->api, guard->id, guard->test_id, on_test, guard);
@@ -225,6 +343,7 @@ struct guard *guard_create(const struct guard_house *house, const struct config_
     guard->wanted = wanted;
     guard->id = wanted->id ? text_copy(text_of(wanted->id)) : NULL;
     guard->page = 1;
+    guard->began_ms = clock_steady_ms();
     guard->timer = loop_timer_create(house->loop, on_timer, guard);
     wait_for(guard, LOOK, 0);
     return guard;

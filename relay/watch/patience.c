@@ -6,6 +6,7 @@ enum {
     SHARE = 4, /* of the account's remaining requests one in so many is ours */
     FIRST_WAIT_MS = 60 * 1000,
     LONGEST_WAIT_MS = 3600 * 1000,
+    SAME_MS = 30 * 1000, /* two that are nearer to each other are one, told by two clocks */
 };
 
 static int64_t longer(int64_t a, int64_t b) {
@@ -44,9 +45,33 @@ int64_t patience_enable_ms(const struct patience *patience, int64_t now_ms) {
     return longer(until_ms - now_ms, 0);
 }
 
-void patience_note_enabled(struct patience *patience, int64_t now_ms) {
+static void note(struct patience *patience, int64_t at_ms) {
     if (patience->count == PATIENCE_ENABLES_MOST)
         memmove(patience->enabled_ms, patience->enabled_ms + 1,
                 --patience->count * sizeof(*patience->enabled_ms));
-    patience->enabled_ms[patience->count++] = now_ms;
+    size_t i = patience->count++;
+    for (; i > 0 && patience->enabled_ms[i - 1] > at_ms; i--)
+        patience->enabled_ms[i] = patience->enabled_ms[i - 1];
+    patience->enabled_ms[i] = at_ms;
+}
+
+void patience_note_enabled(struct patience *patience, int64_t now_ms) {
+    note(patience, now_ms);
+}
+
+static bool is_known(const struct patience *patience, int64_t at_ms) {
+    for (size_t i = 0; i < patience->count; i++)
+        if (at_ms > patience->enabled_ms[i] - SAME_MS && at_ms < patience->enabled_ms[i] + SAME_MS)
+            return true;
+    return false;
+}
+
+void patience_recall(struct patience *patience, const int64_t *ago_ms, size_t count,
+                     int64_t now_ms) {
+    for (size_t i = 0; i < count; i++) {
+        int64_t at_ms = now_ms - longer(ago_ms[i], 0);
+        bool full = patience->count == PATIENCE_ENABLES_MOST;
+        if (!is_known(patience, at_ms) && !(full && at_ms < patience->enabled_ms[0]))
+            note(patience, at_ms);
+    }
 }

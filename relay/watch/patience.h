@@ -26,3 +26,6 @@ struct patience {
  * last of these, until the first of them is a day ago. */
 int64_t patience_enable_ms(const struct patience *, int64_t now_ms);
 void patience_note_enabled(struct patience *, int64_t now_ms);
+/* What somebody else remembers of it, as long ago as that was: each once, however often it is told.
+ */
+void patience_recall(struct patience *, const int64_t *ago_ms, size_t count, int64_t now_ms);

@@ -40,14 +40,26 @@ static bool is_complete(const struct watch *watch, const struct config *config,
 }
 
 static struct config *load(const struct watch *watch, struct string *problems) {
-    struct config *config = config_load(watch->options.config_file, CONFIG_FOR_KULA, problems);
+    struct config *config = config_load(watch->options.config_file, CONFIG_FOR_WATCH, problems);
     if (config && is_complete(watch, config, problems))
         return config;
     config_destroy(config);
     return NULL;
 }
 
-static void begin(struct watch *watch, struct config *config) {
+/* NULL: what is wrong with it is told. */
+static struct ledger *connect_ledger(const struct watch *watch, const struct config *config,
+                                     struct string *problems) {
+    struct string why = {0};
+    struct ledger *ledger =
+        ledger_create(watch->loop, config, "kula-relay-watch", NULL, NULL, &why);
+    if (!ledger)
+        config_tell(config, "redis.url", problems, "%s", why.data);
+    string_finish(&why);
+    return ledger;
+}
+
+static void begin(struct watch *watch, struct config *config, struct ledger *ledger) {
     const struct kula_api_settings settings = {
         .url = config->kula.api, .token = &config->kula.token, .timeout_ms = API_TIMEOUT_MS};
     watch->config = config;
@@ -57,6 +69,7 @@ static void begin(struct watch *watch, struct config *config) {
     watch->house = (struct guard_house){.loop = watch->loop,
                                         .api = kula_api_create(watch->loop, &settings),
                                         .client = http_client_create(watch->loop),
+                                        .ledger = ledger,
                                         .ready_url = watch->ready_url.data,
                                         .every_ms = watch->options.every_s * 1000,
                                         .guards = config->kula.webhook_count};
@@ -70,6 +83,7 @@ static void begin(struct watch *watch, struct config *config) {
 static void end(struct watch *watch) {
     kula_api_destroy(watch->house.api);
     http_client_destroy(watch->house.client);
+    ledger_destroy(watch->house.ledger);
     for (size_t i = 0; i < watch->config->kula.webhook_count; i++)
         guard_destroy(watch->guards[i]);
     free(watch->guards);
@@ -83,15 +97,17 @@ static void on_terminate(void *arg) {
     loop_stop(watch->loop);
 }
 
-/* Whole or not at all. What the guards remembered is begun anew. */
+/* Whole or not at all. The new guards hear from Redis what the old ones did. */
 static void on_hangup(void *arg) {
     struct watch *watch = arg;
     struct string problems = {0};
     struct config *config = load(watch, &problems);
-    if (config) {
+    struct ledger *ledger = config ? connect_ledger(watch, config, &problems) : NULL;
+    if (ledger) {
         end(watch);
-        begin(watch, config);
+        begin(watch, config, ledger);
     } else {
+        config_destroy(config);
         log_error("reload refused, everything stays as it was cause=SIGHUP");
     }
     for (struct text rest = string_text(&problems); rest.size;) {
@@ -106,18 +122,21 @@ static void on_hangup(void *arg) {
 static int run(const struct watch_options *options) {
     struct watch watch = {.options = *options};
     struct string problems = {0};
+    watch.loop = loop_create();
     struct config *config = load(&watch, &problems);
-    if (!config) {
+    struct ledger *ledger = config ? connect_ledger(&watch, config, &problems) : NULL;
+    if (!ledger) {
         fputs(problems.data, stderr);
+        config_destroy(config);
+        loop_destroy(watch.loop);
         string_finish(&problems);
         return EXIT_CONFIG;
     }
     log_start("watch", config->log_level, config->log_format);
-    watch.loop = loop_create();
     loop_on_signal(watch.loop, SIGTERM, on_terminate, &watch);
     loop_on_signal(watch.loop, SIGINT, on_terminate, &watch);
     loop_on_signal(watch.loop, SIGHUP, on_hangup, &watch);
-    begin(&watch, config);
+    begin(&watch, config, ledger);
     loop_run(watch.loop);
     end(&watch);
     string_finish(&watch.ready_url);
@@ -133,8 +152,9 @@ static const char help[] =
     "deliveries in 24 hours, and what happens from then on it never sends. When\n"
     "serve's /readyz says 200, watch has it enabled, and proved by Kula's own test: at\n"
     "once for the first time, then with waits from a minute to an hour between, and\n"
-    "ten times a day at most. It looks less often the nearer the account is to its\n"
-    "limit of requests.\n"
+    "ten times a day at most. What it does stands in Redis: another start knows it.\n"
+    "It looks less often the nearer the account is to its limit of requests, and more\n"
+    "often once serve has counted 18 failures.\n"
     "\n"
     "  --config FILE     the configuration; else $KULA_RELAY_CONFIG, else\n"
     "                    ./kula-relay.yaml, else /etc/kula-relay/kula-relay.yaml\n"

@@ -2,9 +2,10 @@
 
 import json
 import signal
+import time
 
 from house import SECRET, Story
-from processes import free_port, until
+from processes import SLOW, free_port, until
 from sim import events
 
 
@@ -65,6 +66,93 @@ class Watch(Story):
         told = watch.said("webhook was enabled too often of late, and waits")
         self.assertTrue(30000 < int(told["ms"]) <= 60000)
         self.assertEqual(self.api.asked("POST", "/enable"), 1)
+
+    def test_a_restart_knows_how_often_it_enabled(self):
+        self.house.start()
+        first = self.watch()
+        self.sender.disable()
+        first.said("webhook proved")
+        first.kill()
+        self.sender.disable()
+        second = self.watch()
+        told = second.said("webhook was enabled too often of late, and waits")
+        self.assertTrue(0 < int(told["ms"]) <= 60000)
+        second.kill()
+        self.assertEqual(self.api.asked("POST", "/enable"), 1)
+
+    def test_ten_in_a_day_are_ten_over_all_restarts(self):
+        self.house.start()
+        now = int(time.time())
+        enabled = ",".join(str(now - 7200 * n) for n in range(1, 11))
+        self.house.redis("HSET", "kula:endpoint:kula", f"webhook:{self.known}", f"disabled good {enabled}@{now}")
+        self.sender.disable()
+        told = self.watch().said("webhook was enabled too often of late, and waits")
+        self.assertAlmostEqual(int(told["ms"]) / 3600000, 4, delta=0.1)  # the first was 20 hours ago
+        self.house.serve.wait("webhook_enables_of_24_hours", {"webhook": self.known}, 10)
+        self.assertEqual(self.api.asked("POST", "/enable"), 0)
+
+    def test_what_a_killed_watch_did_not_come_to_prove_the_next_one_proves(self):
+        self.house.start()
+        self.api.fault("POST", "/test", stall=True)
+        first = self.watch()
+        self.sender.disable()
+        first.said("webhook enabled")
+        until(lambda: self.api.asked("POST", "/test"), "the test is asked for")
+        first.kill()
+        second = self.watch()
+        second.said("webhook proved", id=self.known)
+        self.assertEqual(self.api.asked("POST", "/enable"), 1)
+        second.stop()
+        third = self.watch()  # and the one after it has nothing to prove
+        third.said("webhook watched", state="active")
+        third.stop()
+        self.assertEqual(self.api.asked("POST", "/test"), 2)
+
+    def test_killed_before_kula_was_asked_it_counts_all_the_same(self):
+        self.house.start()
+        self.api.fault("POST", "/enable", stall=True)
+        first = self.watch()
+        self.sender.disable()
+        until(lambda: self.api.asked("POST", "/enable"), "it is asked for")
+        first.kill()
+        self.watch().said("webhook was enabled too often of late, and waits")
+
+    def test_without_redis_nobody_knows_and_it_waits_for_a_minute_first(self):
+        self.house.start()
+        self.house.redis.stop()
+        self.sender.disable()
+        watch = self.watch()
+        told = watch.said("redis is away, and nobody else knows how often the webhook was enabled, waits",
+                          deadline_s=30)
+        self.assertTrue(0 < int(told["ms"]) <= 60000)
+        self.assertEqual(self.api.asked("POST", "/enable"), 0)
+        self.house.redis.start()
+        watch.said("webhook proved", deadline_s=30)
+
+    def test_what_it_sees_stands_in_the_metrics_of_serve(self):
+        self.house.start()
+        watch = self.watch()
+        self.house.serve.wait("webhook_active", {"endpoint": "kula", "webhook": self.known}, 1, deadline_s=20)
+        self.house.serve.wait("webhook_looked_timestamp_seconds", {"webhook": self.known}, int(time.time()) - 60)
+        self.house.serve.stop()
+        self.sender.disable()
+        watch.said("webhook is disabled at Kula")
+        self.house.start_serve()
+        watch.said("webhook proved", deadline_s=30)
+        self.house.serve.wait("webhook_enables_of_24_hours", {"webhook": self.known}, 1, deadline_s=20)
+        self.house.serve.wait("webhook_active", {"webhook": self.known}, 1, deadline_s=20)
+
+    def test_when_kula_is_about_to_disable_it_watch_looks_three_times_as_often(self):
+        self.house.endpoints[0]["stale"] = "retry"
+        self.house.start()
+        for _ in range(19):
+            body = events.encode(events.event("job.created"))
+            self.assertEqual(self.house.post(body, t=int(time.time()) - 1000).status, 503)
+        self.house.serve.wait("failures_of_24_hours", {"kind": "failed"}, 19)
+        watch = self.watch("--every", "30")
+        told = watch.said("deliveries failed, Kula disables the endpoint at 25 in 24 hours")
+        self.assertEqual((told["level"], told["failed"]), ("error", 19))
+        until(lambda: self.api.asked("GET", self.known) > 0, "it knows the id, and has looked again", 25 / SLOW)
 
     def test_a_test_that_fails_is_an_error(self):
         self.house.start()

@@ -70,12 +70,46 @@ static void test_a_day_without_trouble_forgets(void **state) {
     assert_int_equal(patience_enable_ms(&patience, PATIENCE_DAY_MS + 10), MINUTE_MS);
 }
 
+static void test_what_is_recalled_counts_once_and_in_its_place(void **state) {
+    static const int64_t ago_ms[] = {MINUTE_MS, 2 * HOUR_MS, 3 * HOUR_MS};
+    struct patience patience = {0};
+    int64_t now_ms = 0; /* long before: a clock that began with the machine */
+    (void)state;
+    patience_recall(&patience, ago_ms, 3, now_ms);
+    patience_recall(&patience, ago_ms, 3, now_ms + 2000);
+    assert_int_equal(patience.count, 3);
+    assert_int_equal(patience.enabled_ms[0], -3 * HOUR_MS);
+    assert_int_equal(patience.enabled_ms[2], -MINUTE_MS);
+    assert_int_equal(patience_enable_ms(&patience, now_ms), 3 * MINUTE_MS);
+    patience_note_enabled(&patience, now_ms + HOUR_MS);
+    patience_recall(&patience, (const int64_t[]){0, 30 * (int64_t)MINUTE_MS}, 2, now_ms + HOUR_MS);
+    assert_int_equal(patience.count, 5);
+    assert_int_equal(patience.enabled_ms[3], 30 * MINUTE_MS);
+}
+
+static void test_the_limit_of_a_day_holds_with_what_is_recalled(void **state) {
+    int64_t ago_ms[PATIENCE_ENABLES_MOST + 2];
+    struct patience patience = {0};
+    (void)state;
+    for (int i = 0; i < PATIENCE_ENABLES_MOST + 2; i++)
+        ago_ms[i] = (i + 2) * (int64_t)HOUR_MS; /* newest first */
+    patience_recall(&patience, ago_ms, PATIENCE_ENABLES_MOST + 2, 0);
+    assert_int_equal(patience.count, PATIENCE_ENABLES_MOST);
+    assert_int_equal(patience_enable_ms(&patience, 0), 13 * HOUR_MS);
+    /* From tomorrow, by a clock that was wrong: it counts as now, and not for longer. */
+    struct patience other = {0};
+    patience_recall(&other, (const int64_t[]){-1000 * (int64_t)HOUR_MS}, 1, 0);
+    assert_int_equal(patience_enable_ms(&other, 0), MINUTE_MS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_nearer_the_limit_the_longer_between_two_looks),
         cmocka_unit_test(test_the_first_is_enabled_at_once_and_each_next_later),
         cmocka_unit_test(test_so_many_in_a_day_and_no_more),
         cmocka_unit_test(test_a_day_without_trouble_forgets),
+        cmocka_unit_test(test_what_is_recalled_counts_once_and_in_its_place),
+        cmocka_unit_test(test_the_limit_of_a_day_holds_with_what_is_recalled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
