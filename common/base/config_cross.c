@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/config_check.h"
+#include "base/pattern.h"
 
 /* A problem at "LIST[i].KEY". */
 __attribute__((format(printf, 5, 6))) static void tell(struct config_draft *draft, const char *list,
@@ -151,20 +152,24 @@ static void check_service_endpoints(struct config_draft *draft, size_t i) {
     }
 }
 
-/* A pattern that another one takes away again can only be a mistake. */
-static void check_service_events(struct config_draft *draft, size_t i) {
+/* A pattern that another one takes away again, and a "!*", can only be a mistake. */
+static void check_service_pattern(struct config_draft *draft, size_t i, size_t k) {
     const struct config_service *service = &draft->config.services[i];
-    for (size_t k = 0; k < service->event_count; k++)
-        for (size_t n = 0; n < service->event_count; n++) {
-            const char *pattern = service->events[k], *other = service->events[n];
-            if (!*pattern || *pattern == '!' || *other != '!' || strcmp(pattern, other + 1) != 0)
-                continue;
-            char key[64];
-            snprintf(key, sizeof key, "events[%zu]", k);
-            tell(draft, "services", i, key, "\"%.*s\" takes nothing, for \"%.*s\" excludes it",
-                 TEXT_ARG(config_check_quoted(text_of(pattern))),
-                 TEXT_ARG(config_check_quoted(text_of(other))));
-        }
+    struct text pattern = text_of(service->events[k]);
+    char key[64];
+    snprintf(key, sizeof key, "events[%zu]", k);
+    if (text_is(pattern, "!*"))
+        tell(draft, "services", i, key, "\"!*\" excludes everything");
+    if (!pattern.size || text_starts(pattern, "!"))
+        return;
+    for (size_t n = 0; n < service->event_count; n++) {
+        const char *other = service->events[n];
+        if (*other != '!' || !pattern_covers(text_of(other + 1), pattern))
+            continue;
+        tell(draft, "services", i, key, "\"%.*s\" takes nothing, for \"%.*s\" excludes it",
+             TEXT_ARG(config_check_quoted(pattern)), TEXT_ARG(config_check_quoted(text_of(other))));
+        return;
+    }
 }
 
 static void check_service_sign(struct config_draft *draft, size_t i) {
@@ -186,7 +191,8 @@ static void check_services(struct config_draft *draft) {
         const struct config_service *service = &config->services[i];
         check_pair(draft, "services", i, keys, service->client_certificate, service->client_key);
         check_service_endpoints(draft, i);
-        check_service_events(draft, i);
+        for (size_t k = 0; k < config->services[i].event_count; k++)
+            check_service_pattern(draft, i, k);
         check_service_sign(draft, i);
         if (service->retry_first_ms > service->retry_most_ms)
             tell(draft, "services", i, "retry.first", "is longer than retry.most");

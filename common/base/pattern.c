@@ -79,6 +79,24 @@ bool pattern_list_matches(const char *const *patterns, size_t count, struct text
     return included || only_excludes;
 }
 
+bool pattern_covers(struct text wide, struct text narrow) {
+    if (text_is(wide, "*"))
+        return true;
+    for (;;) {
+        struct text wanted = text_cut(&wide, '.'), given = text_cut(&narrow, '.');
+        bool any = text_is(wanted, "*");
+        if (any && wide.size == 0)
+            return true;
+        /* A last star goes on for as many segments as it likes. */
+        if (text_is(given, "*") && (!any || narrow.size == 0))
+            return false;
+        if (!any && !text_equal(wanted, given))
+            return false;
+        if (wide.size == 0 || narrow.size == 0)
+            return wide.size == narrow.size;
+    }
+}
+
 static void add_escaped(struct text literal, struct string *lua) {
     for (size_t i = 0; i < literal.size; i++) {
         char c = literal.data[i];

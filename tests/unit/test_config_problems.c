@@ -535,6 +535,19 @@ static const struct problems_case cases[] = {
      "services:\n"
      "  - name: a\n"
      "    url: http://a/\n"
+     "    events: [a.b, a.c, \"!a.*\", \"!*.c\", c.d]\n",
+     "t:4:14: services[0].events[0]: \"a.b\" takes nothing, for \"!a.*\" excludes it\n"
+     "t:4:19: services[0].events[1]: \"a.c\" takes nothing, for \"!a.*\" excludes it\n"},
+    {CONFIG_FOR_LEDGER,
+     "services:\n"
+     "  - name: a\n"
+     "    url: http://a/\n"
+     "    events: [\"!*\"]\n",
+     "t:4:14: services[0].events[0]: \"!*\" excludes everything\n"},
+    {CONFIG_FOR_LEDGER,
+     "services:\n"
+     "  - name: a\n"
+     "    url: http://a/\n"
      "    events: [\"a..b\", \"a*\", \"a!\", \"a b\"]\n",
      "t:4:14: services[0].events[0]: \"a..b\" has an empty segment\n"
      "t:4:22: services[0].events[1]: \"*\" stands for whole segments only, so not in \"a*\"\n"
@@ -775,7 +788,7 @@ static const struct problems_case cases[] = {
      "services:\n"
      "  - name: a\n"
      "    url: http://a/\n"
-     "    events: [\"!a.*\", \"a.b\", \"*\", \"*.c\"]\n"
+     "    events: [\"!a.*\", \"b.c\", \"*\", \"*.c\"]\n"
      "    endpoints: [k, l]\n",
      ""},
     {CONFIG_FOR_LEDGER, "redis: {url: \"rediss://[::1]:6380/2\"}\n", ""},

@@ -121,6 +121,29 @@ static void test_an_exclusion_always_wins(void **state) {
             fail_msg("case %zu", i);
 }
 
+static void test_a_pattern_covers_what_takes_no_more_than_it(void **state) {
+    static const struct {
+        const char *wide, *narrow;
+        bool covers;
+    } cases[] = {
+        {"*", "*", true},         {"*", "a.b", true},        {"*", "a.*", true},
+        {"a", "a", true},         {"a", "b", false},         {"a", "*", false},
+        {"a.*", "a.b", true},     {"a.*", "a.b.c", true},    {"a.*", "a.*", true},
+        {"a.*", "a.*.c", true},   {"a.*", "a", false},       {"a.*", "b.c", false},
+        {"a.*", "*", false},      {"a.*", "*.b", false},     {"*.b", "a.b", true},
+        {"*.b", "*.b", true},     {"*.b", "a.c", false},     {"*.b", "a.b.c", false},
+        {"*.b", "a.*", false},    {"*.b", "*", false},       {"a.*.c", "a.b.c", true},
+        {"a.*.c", "a.*.c", true}, {"a.*.c", "a.b.d", false}, {"a.*.c", "a.*", false},
+        {"a.*.*", "a.*", false},  {"a.*.*", "a.b.*", true},  {"a.*.*", "a.b.c.d", true},
+        {"a.b", "a.b.c", false},  {"a.b.c", "a.b", false},   {"ab", "a", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        if (pattern_covers(text_of(cases[i].wide), text_of(cases[i].narrow)) != cases[i].covers)
+            fail_msg("%s %s %s", cases[i].wide, cases[i].covers ? "covers" : "does not cover",
+                     cases[i].narrow);
+}
+
 static void test_lua_is_told_the_same(void **state) {
     (void)state;
     static const struct {
@@ -148,6 +171,7 @@ int main(void) {
         cmocka_unit_test(test_a_pattern_is_segments_and_stars),
         cmocka_unit_test(test_a_pattern_takes_by_segments),
         cmocka_unit_test(test_an_exclusion_always_wins),
+        cmocka_unit_test(test_a_pattern_covers_what_takes_no_more_than_it),
         cmocka_unit_test(test_lua_is_told_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
