@@ -110,6 +110,10 @@ static enum json_end parse(struct text json, struct walk *walk) {
     /* Its own check lets overlong forms and surrogates through; ours was before. */
     yajl_config(parser, yajl_dont_validate_strings, 1);
     yajl_status status = yajl_parse(parser, (const unsigned char *)json.data, json.size);
+    /* In a text that begins behind the value and does not end, this is an error; the end is none.
+     */
+    if (status == yajl_status_ok)
+        status = yajl_parse(parser, (const unsigned char *)"\n", 1);
     /* Only this ends a number at the very end, and finds what was left open. */
     if (status == yajl_status_ok)
         status = yajl_complete_parse(parser);
@@ -156,26 +160,43 @@ static size_t next_half(struct text json, size_t at) {
     return json.size;
 }
 
+/* The three bytes that UTF-8 would have for it, if it had any for halves. */
+static void add_half(struct string *s, int32_t unit) {
+    char bytes[] = {(char)(0xe0 | unit >> 12), (char)(0x80 | (unit >> 6 & 0x3f)),
+                    (char)(0x80 | (unit & 0x3f))};
+    string_add(s, text_slice(bytes, sizeof bytes));
+}
+
 /* JavaScript writes half a pair where it cut a text within an emoji, and RFC 8259
- * lets it. yajl makes a "?" of it and swallows the character behind; so it is
- * given U+FFFD instead, which takes as many bytes. NULL where there is no half. */
-static char *without_halves(struct text json) {
-    char *mended = NULL;
-    for (size_t at = 0; (at = next_half(json, at)) < json.size; at += 6) {
-        if (!mended)
-            mended = text_copy(json);
-        memcpy(mended + at, "\\ufffd", 6);
+ * lets it. yajl makes a "?" of it and swallows the character behind; so it is given
+ * U+FFFD instead, or the half itself. False where there is none to mend. */
+static bool mend_halves(struct text json, bool kept, struct string *mended) {
+    size_t from = 0;
+    for (size_t at = 0; (at = next_half(json, at)) < json.size; from = at += 6) {
+        string_add(mended, text_slice(json.data + from, at - from));
+        if (kept)
+            add_half(mended, escaped_unit(json, at));
+        else
+            string_add_of(mended, "\\ufffd");
     }
-    return mended;
+    if (from)
+        string_add(mended, text_slice(json.data + from, json.size - from));
+    return from > 0;
+}
+
+/* yajl takes these two for white space. JSON has them nowhere. */
+static bool has_odd_space(struct text json) {
+    return memchr(json.data, '\v', json.size) || memchr(json.data, '\f', json.size);
 }
 
 enum json_end json_read(struct text json, const struct json_reader *reader, void *arg) {
     struct walk walk = {.reader = reader, .arg = arg};
-    if (json.size == 0 || !utf8_valid(json))
+    struct string mended = {0};
+    if (json.size == 0 || !utf8_valid(json) || has_odd_space(json))
         return JSON_MALFORMED;
-    char *mended = without_halves(json);
-    enum json_end end = parse(mended ? text_slice(mended, json.size) : json, &walk);
-    free(mended);
+    bool has_halves = mend_halves(json, reader->keeps_halves, &mended);
+    enum json_end end = parse(has_halves ? string_text(&mended) : json, &walk);
+    string_finish(&mended);
     return end;
 }
 

@@ -14,6 +14,7 @@ struct json_reader {
     bool (*on_key)(void *arg, struct text decoded);
     bool (*on_open)(void *arg, char bracket);  /* '{' or '[' */
     bool (*on_close)(void *arg, char bracket); /* '}' or ']' */
+    bool keeps_halves; /* half a pair of surrogates comes as ED A0 80 to ED BF BF; else as U+FFFD */
 };
 
 enum json_end { JSON_WHOLE, JSON_STOPPED, JSON_MALFORMED };

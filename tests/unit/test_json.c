@@ -102,6 +102,32 @@ static void test_half_a_pair_of_surrogates_becomes_one_replacement(void **state)
     json_writer_destroy(writer);
 }
 
+static bool take_string(void *arg, struct text decoded) {
+    string_add(arg, decoded);
+    return true;
+}
+
+static void test_half_a_pair_is_kept_for_who_wants_it(void **state) {
+    (void)state;
+    static const struct json_reader keeping = {.on_string = take_string, .keeps_halves = true};
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"\"cut \\ud83d\"", "cut \xed\xa0\xbd"},
+        {"\"\\uDE00\\uD83D\"", "\xed\xb8\x80\xed\xa0\xbd"},
+        {"\"\\ud83d\\ud83d\\ude00\\n\"", "\xed\xa0\xbd\xf0\x9f\x98\x80\n"},
+        {"\"\\ud800\\udbff\\udc00\\udfff\"", "\xed\xa0\x80\xf4\x8f\xb0\x80\xed\xbf\xbf"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct string got = {0};
+        assert_int_equal(json_read(text_of(cases[i].in), &keeping, &got), JSON_WHOLE);
+        if (!text_is(string_text(&got), cases[i].out))
+            fail_msg("%s", cases[i].in);
+        string_finish(&got);
+    }
+    assert_int_equal(json_read(text_of("\\ud800"), &keeping, NULL), JSON_MALFORMED);
+}
+
 static void test_what_is_not_json_is_refused(void **state) {
     (void)state;
     static const char *const cases[] = {
@@ -142,11 +168,16 @@ static void test_what_is_not_json_is_refused(void **state) {
         "nulll",
         "True",
         "{} {}",
+        "{} \"",
+        "{}\"a",
+        "1 \"\\",
         "{}x",
         "1 1",
         "[]]",
         "{}//c",
         "/*c*/{}",
+        "\v{}",
+        "[1,\f2]",
         "\xef\xbb\xbf{}",
         "\"\xff\"",
         "\"\xc0\x80\"",
@@ -246,6 +277,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_read_is_written_again),
         cmocka_unit_test(test_half_a_pair_of_surrogates_becomes_one_replacement),
+        cmocka_unit_test(test_half_a_pair_is_kept_for_who_wants_it),
         cmocka_unit_test(test_what_is_not_json_is_refused),
         cmocka_unit_test(test_512_deep_is_read_and_written_and_513_is_refused),
         cmocka_unit_test(test_a_million_brackets_do_no_harm),
