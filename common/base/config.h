@@ -28,6 +28,7 @@ struct config_listener {
 
 enum config_stale { CONFIG_STALE_ACCEPT, CONFIG_STALE_RETRY, CONFIG_STALE_REJECT };
 enum config_unmatched { CONFIG_UNMATCHED_REJECT, CONFIG_UNMATCHED_RETRY };
+enum config_signed_body { CONFIG_SIGNED_BODY_RAW, CONFIG_SIGNED_BODY_RAW_OR_CANONICAL };
 enum config_durability { CONFIG_DURABILITY_SPOOL, CONFIG_DURABILITY_LEDGER };
 enum config_start { CONFIG_START_NOW, CONFIG_START_BEGINNING, CONFIG_START_AGO };
 
@@ -41,6 +42,7 @@ struct config_endpoint {
     struct secret *secrets; /* as many, in the same order; read only where asked (config_secrets) */
     int64_t tolerance_ms;
     enum config_stale stale;
+    enum config_signed_body signed_body;
     enum config_unmatched unmatched;
     char **accounts; /* empty: all */
     size_t account_count;

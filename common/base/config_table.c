@@ -18,7 +18,7 @@ static const char *const format_words[] = {"auto", "text", "json", NULL};
 static const char *const durability_words[] = {"spool", "ledger", NULL};
 static const char *const sign_words[] = {"none", "kula", "standard-webhooks", NULL};
 static const char *const link_local_words[] = {"refuse", "allow", NULL};
-static const char *const signed_body_words[] = {"raw", NULL};
+static const char *const signed_body_words[] = {"raw", "raw_or_canonical", NULL};
 
 /* A section stands before what is in it, and nothing else has an order. */
 const struct config_row config_table[] = {
@@ -149,10 +149,11 @@ const struct config_row config_table[] = {
      .meaning = "Authentic, stale and never seen: accept, retry (503) or reject (401)."},
     {.path = "serve.endpoints[].signed_body",
      .type = CONFIG_WORD,
-     .placeless = true,
+     .place = offsetof(struct config_endpoint, signed_body),
      .usual = "raw",
      .words = signed_body_words,
-     .meaning = "What the signature covers: the body's bytes as they came."},
+     .meaning = "What a signature may cover: the body's bytes as they came, or also what "
+                "JSON.stringify(JSON.parse(body)) makes of them, up to 256 KiB."},
     {.path = "serve.endpoints[].unmatched",
      .type = CONFIG_WORD,
      .place = offsetof(struct config_endpoint, unmatched),

@@ -54,7 +54,6 @@ struct config_row {
     config_check_fn *check;
     bool needed;       /* must be given wherever its map is */
     bool may_be_empty; /* of lists: [] is fine, and means left out */
-    bool placeless;    /* a word that has one value as yet, so nothing is stored */
     bool secret;       /* of files: what is in it is kept, see config_files.h */
     unsigned read_for; /* of files and folders: who opens it */
     const char *meaning;

@@ -54,8 +54,7 @@ static bool set_word(const struct config_row *row, char *place, struct text text
     unsigned position;
     if (find_word(row, text, &position)) {
         _Static_assert(sizeof(enum config_stale) == sizeof position, "an enum is an unsigned int");
-        if (!row->placeless)
-            memcpy(place, &position, sizeof position);
+        memcpy(place, &position, sizeof position);
         return true;
     }
     string_addf(why, "\"%.*s\" is not known: write ", TEXT_ARG(config_check_quoted(text)));

@@ -15,6 +15,10 @@ const char *signature_verdict_name(enum signature_verdict verdict) {
     return names[verdict];
 }
 
+const char *signature_reading_name(enum signature_reading reading) {
+    return reading == SIGNATURE_CANONICAL ? "canonical" : "raw";
+}
+
 static bool read_t(struct text digits, struct signature *signature) {
     uint64_t t_s;
     bool first = signature->t_digits.size == 0;

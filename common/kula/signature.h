@@ -20,6 +20,11 @@ enum signature_verdict {
 };
 const char *signature_verdict_name(enum signature_verdict);
 
+/* Of the body, what a signature covers: its bytes, or what JavaScript makes of them (canonical.h).
+ */
+enum signature_reading { SIGNATURE_RAW, SIGNATURE_CANONICAL };
+const char *signature_reading_name(enum signature_reading);
+
 struct signature {
     struct text t_digits; /* borrowed from the header: the MAC covers the digits as sent */
     int64_t t_s;

@@ -15,7 +15,7 @@ struct endpoint_key_use {
     struct metric *position, *matches, *matched_at;
 };
 
-enum { POSITION, MATCHES, MATCHED_AT };
+enum { POSITION, MATCHES, MATCHED_AT, READINGS };
 
 static const struct metric_family families[] = {
     [POSITION] = {"kula_relay_secret_position",
@@ -30,6 +30,11 @@ static const struct metric_family families[] = {
                     METRIC_GAUGE,
                     "When a secret last made a good signature; 0: not since the start.",
                     {"endpoint", "secret"}},
+    [READINGS] = {"kula_relay_signature_readings_total",
+                  METRIC_COUNTER,
+                  "Good signatures by what they cover: the body as it came (raw), or as JavaScript "
+                  "writes it again (canonical).",
+                  {"endpoint", "reading"}},
 };
 
 static void fill_endpoint(struct endpoint *endpoint, const struct config_endpoint *config,
@@ -76,6 +81,9 @@ bool endpoints_own(const struct endpoints *endpoints, const struct endpoint *end
 static void enter(struct endpoint *endpoint, struct metrics *metrics) {
     const char *name = endpoint->config->name;
     endpoint->uses = memory_new(endpoint->key_count * sizeof *endpoint->uses);
+    for (enum signature_reading reading = SIGNATURE_RAW; reading <= SIGNATURE_CANONICAL; reading++)
+        endpoint->readings[reading] =
+            metrics_series(metrics, &families[READINGS], name, signature_reading_name(reading));
     /* The newest last, so that the same secret given twice has its best position. */
     for (size_t i = endpoint->key_count; i-- > 0;) {
         struct endpoint_key_use *use = &endpoint->uses[i];
@@ -99,8 +107,10 @@ void endpoints_leave(struct endpoints *endpoints) {
             metric_set(endpoints->items[i].uses[k].position, 0);
 }
 
-void endpoints_count_match(const struct endpoint *endpoint, size_t position, int64_t now_ms) {
+void endpoints_count_match(const struct endpoint *endpoint, size_t position,
+                           enum signature_reading reading, int64_t now_ms) {
     assert(endpoint->uses && position < endpoint->key_count);
+    metric_add(endpoint->readings[reading], 1);
     metric_add(endpoint->uses[position].matches, 1);
     metric_set(endpoint->uses[position].matched_at, now_ms / 1000);
 }

@@ -11,6 +11,7 @@ struct endpoint {
     struct hmac **keys; /* one a secret, newest first */
     size_t key_count;
     struct endpoint_key_use *uses; /* as many; NULL until they are entered */
+    struct metric *readings[2];    /* the same */
     int64_t window_ms;             /* within it a replay is noticed */
 };
 
@@ -24,8 +25,9 @@ bool endpoints_own(const struct endpoints *, const struct endpoint *);
  * mark, which is the same at a later reload. And no longer: so say the gauges then. */
 void endpoints_enter(struct endpoints *, struct metrics *);
 void endpoints_leave(struct endpoints *);
-/* The secret at this position has just made a good signature. Entered ones only. */
-void endpoints_count_match(const struct endpoint *, size_t position, int64_t now_ms);
+/* The secret at this position has just made a good signature, over this. Entered ones only. */
+void endpoints_count_match(const struct endpoint *, size_t position, enum signature_reading,
+                           int64_t now_ms);
 
 /* The path has to be the same to the byte; NULL where there is none. */
 const struct endpoint *endpoints_find(const struct endpoints *, struct text path);

@@ -68,7 +68,7 @@ struct delivery {
     char trace[TRACE_HEX + 1];
     int64_t received_ms;    /* wall time */
     int64_t whole_since_ms; /* steady time */
-    int64_t ahead_ms;       /* how far the signature's time lies in the future */
+    struct proof_finding found;
     bool authentic;
     bool stale;
 };
@@ -166,14 +166,15 @@ static int64_t delivery_deadline_ms(const struct delivery *delivery) {
 /* ---- Is it Kula? ---- */
 
 static bool delivery_is_from_kula(struct delivery *delivery, enum answer *refusal) {
-    size_t matched;
+    const struct proof_finding *found = &delivery->found;
     enum signature_verdict verdict =
-        proof_end(delivery->exchange, delivery->received_ms, &delivery->ahead_ms, &matched);
-    int64_t apart_ms = delivery->ahead_ms < 0 ? -delivery->ahead_ms : delivery->ahead_ms;
+        proof_end(delivery->exchange, delivery->received_ms, &delivery->found);
+    int64_t apart_ms = found->ahead_ms < 0 ? -found->ahead_ms : found->ahead_ms;
     delivery->stale = verdict == SIGNATURE_STALE;
     delivery->authentic = verdict == SIGNATURE_GOOD || delivery->stale;
     if (delivery->authentic)
-        endpoints_count_match(delivery->endpoint, matched, delivery->received_ms);
+        endpoints_count_match(delivery->endpoint, found->matched, found->reading,
+                              delivery->received_ms);
     return endpoints_trust(delivery->endpoint, verdict, apart_ms, refusal);
 }
 
@@ -222,10 +223,11 @@ static void delivery_succeed(struct delivery *delivery, enum answer answer, cons
                     TEXT_ARG(stream_id), delivery_took_ms(delivery));
     else
         log_info("delivery stored outcome=%s event=%s type=%s endpoint=%s in=%s stream=%.*s "
-                 "stale=%s ms=%" PRId64,
+                 "stale=%s reading=%s ms=%" PRId64,
                  answers_name(answer), delivery->envelope.id, delivery->envelope.type,
                  delivery->endpoint->config->name, where, TEXT_ARG(stream_id),
-                 delivery->stale ? "yes" : "no", delivery_took_ms(delivery));
+                 delivery->stale ? "yes" : "no", signature_reading_name(delivery->found.reading),
+                 delivery_took_ms(delivery));
     delivery_answer(delivery, delivery->pen_reason ? ANSWER_PENNED : answer);
 }
 
@@ -255,7 +257,7 @@ static struct record delivery_record(const struct delivery *delivery) {
     const struct envelope *envelope = &delivery->envelope;
     /* A signature from the future stays acceptable for longer, so its id is
      * remembered for longer: as long as a replay of it would come in. */
-    int64_t ahead_ms = delivery->ahead_ms > 0 ? delivery->ahead_ms : 0;
+    int64_t ahead_ms = delivery->found.ahead_ms > 0 ? delivery->found.ahead_ms : 0;
     struct record record = {
         .kind = delivery->pen_reason ? RECORD_PEN : RECORD_EVENT,
         .received_ms = delivery->received_ms,

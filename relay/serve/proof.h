@@ -18,10 +18,16 @@ void proof_begin(struct proof_list *, struct http_exchange *, const struct endpo
 const struct endpoint *proof_endpoint(const struct http_exchange *);
 /* As the body arrives; for an exchange without a proof, nothing. */
 void proof_feed(struct http_exchange *, struct text piece);
-/* When all of it is there. `ahead_ms` is how far the signature's time lies in the future,
- * and set where there is one; `matched` the position of the secret, where one does. */
-enum signature_verdict proof_end(struct http_exchange *, int64_t now_ms, int64_t *ahead_ms,
-                                 size_t *matched);
+
+struct proof_finding {
+    int64_t ahead_ms; /* how far the signature's time lies in the future; 0 where it has none */
+    size_t matched;   /* the position of the secret, where one does */
+    enum signature_reading reading; /* what that one covers */
+};
+
+/* When all of it is there. What no secret makes of the bytes is read the other way now, where
+ * the endpoint says so. */
+enum signature_verdict proof_end(struct http_exchange *, int64_t now_ms, struct proof_finding *);
 
 /* Is one of them for an endpoint of these? */
 bool proof_any_of(const struct proof_list *, const struct endpoints *);

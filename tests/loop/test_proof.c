@@ -25,7 +25,7 @@ static struct proof_list proofs;
 static const struct endpoint *at_head;
 static const struct endpoints *whose;
 static enum signature_verdict verdict;
-static size_t matched;
+static struct proof_finding found;
 static bool judged;
 
 static bool on_head(void *arg, const struct http_head *head, struct http_answer *refusal) {
@@ -41,13 +41,11 @@ static void on_body(void *arg, struct http_exchange *exchange, struct text piece
 }
 
 static void on_request(void *arg, struct http_exchange *exchange) {
-    int64_t ahead_ms = 0;
     (void)arg;
-    matched = SIZE_MAX;
     assert_ptr_equal(proof_endpoint(exchange), at_head);
     assert_true(proof_any_of(&proofs, whose));
-    verdict = proof_end(exchange, (int64_t)(T_S - 2) * 1000, &ahead_ms, &matched);
-    assert_int_equal(ahead_ms, verdict == SIGNATURE_MISSING ? 0 : 2000);
+    verdict = proof_end(exchange, (int64_t)(T_S - 2) * 1000, &found);
+    assert_int_equal(found.ahead_ms, verdict == SIGNATURE_MISSING ? 0 : 2000);
     judged = true;
     http_exchange_answer(&exchange, &(struct http_answer){.status = 200});
 }
@@ -154,10 +152,10 @@ static void test_each_secret_proves_and_no_other(void **state) {
     at_head = endpoints_find(endpoints, text_of("/"));
     send_signed("new");
     assert_int_equal(verdict, SIGNATURE_GOOD);
-    assert_int_equal(matched, 0);
+    assert_int_equal(found.matched, 0);
     send_signed("old");
     assert_int_equal(verdict, SIGNATURE_GOOD);
-    assert_int_equal(matched, 1);
+    assert_int_equal(found.matched, 1);
     send_signed("another");
     assert_int_equal(verdict, SIGNATURE_UNMATCHED);
     send_signed(NULL);

@@ -40,7 +40,7 @@ static const char every_key[] = "redis:\n"
                                 "      secret_files: [secret, old]\n"
                                 "      tolerance: 10m\n"
                                 "      stale: reject\n"
-                                "      signed_body: raw\n"
+                                "      signed_body: raw_or_canonical\n"
                                 "      unmatched: retry\n"
                                 "      accounts: [4711, acc_2]\n"
                                 "  body_limit: 1MiB\n"
@@ -210,6 +210,7 @@ static void test_every_key_arrives_endpoint(void **state) {
     assert_int_equal(endpoint->tolerance_ms, 600000);
     assert_int_equal(endpoint->stale, CONFIG_STALE_REJECT);
     assert_int_equal(endpoint->unmatched, CONFIG_UNMATCHED_RETRY);
+    assert_int_equal(endpoint->signed_body, CONFIG_SIGNED_BODY_RAW_OR_CANONICAL);
     assert_int_equal(endpoint->account_count, 2);
     assert_string_equal(endpoint->accounts[0], "4711");
     config_destroy(config);
@@ -315,6 +316,7 @@ static void test_an_endpoint_has_its_defaults(void **state) {
     assert_int_equal(config->endpoints[0].tolerance_ms, 300000);
     assert_int_equal(config->endpoints[0].stale, CONFIG_STALE_ACCEPT);
     assert_int_equal(config->endpoints[0].unmatched, CONFIG_UNMATCHED_REJECT);
+    assert_int_equal(config->endpoints[0].signed_body, CONFIG_SIGNED_BODY_RAW);
     assert_int_equal(config->endpoints[0].account_count, 0);
     config_destroy(config);
 }

@@ -317,10 +317,11 @@ static const struct problems_case cases[] = {
      "      path: /k\n"
      "      stale: acept\n"
      "      unmatched: pen\n"
-     "      signed_body: raw_or_canonical\n",
+     "      signed_body: canonical\n",
      "t:5:14: serve.endpoints[0].stale: \"acept\" is not known: write accept, retry or reject\n"
      "t:6:18: serve.endpoints[0].unmatched: \"pen\" is not known: write reject or retry\n"
-     "t:7:20: serve.endpoints[0].signed_body: \"raw_or_canonical\" is not known: write raw\n"},
+     "t:7:20: serve.endpoints[0].signed_body: \"canonical\" is not known: write raw or "
+     "raw_or_canonical\n"},
     {CONFIG_FOR_LEDGER,
      "serve:\n"
      "  endpoints:\n"
