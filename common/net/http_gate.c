@@ -16,6 +16,7 @@
 enum {
     STARVED_MS = 100,        /* how long not to accept when descriptors have run out */
     INPUT_BYTES = 64 * 1024, /* how much may wait while a request is being answered */
+    SHORT_ANSWER = 4 * 1024,
 };
 
 /* What libevhtp reads in place of each good request. */
@@ -305,6 +306,13 @@ static void add_number(evhtp_request_t *request, const char *name, size_t value)
     add_header(request, name, digits);
 }
 
+/* libevent makes a TLS record, and a call to the kernel, of each piece. A long answer stays in
+ * pieces, so that it goes out as the peer takes it. */
+static void join(struct evbuffer *output) {
+    if (evbuffer_get_length(output) <= SHORT_ANSWER)
+        evbuffer_pullup(output, -1);
+}
+
 void http_gate_answer(struct http_gate *gate, const struct http_answer *answer, bool without_body) {
     evhtp_request_t *request = gate->evhtp->request;
     assert(request && !(request->flags & EVHTP_REQ_FLAG_FINISHED));
@@ -323,6 +331,7 @@ void http_gate_answer(struct http_gate *gate, const struct http_answer *answer, 
     if (!without_body)
         evbuffer_add(request->buffer_out, answer->body.data, answer->body.size);
     evhtp_send_reply(request, (evhtp_res)answer->status);
+    join(bufferevent_get_output(gate->evhtp->bev));
 }
 
 /* libevhtp ends a request when it is told that the answer has been written. Only a
