@@ -51,8 +51,13 @@ static void hand_over(struct writer *writer) {
 
 void writer_put(struct writer *writer, struct put *put) {
     pthread_mutex_lock(&writer->mutex);
+    bool is_first = STAILQ_EMPTY(&writer->puts);
     STAILQ_INSERT_TAIL(&writer->puts, put, puts);
-    hand_over(writer);
+    /* What comes behind the first is found with it: the thread is not woken for each. */
+    if (is_first)
+        hand_over(writer);
+    else
+        pthread_mutex_unlock(&writer->mutex);
 }
 
 /* No work: it is seen with the next, or when the disk is asked again. */
