@@ -205,6 +205,7 @@ class House:
         self.forward_settings = {}
         self.redis_settings = {}
         self.kula_settings = {}
+        self.log_level = "debug"
         self.spool_folder = self.folder / "spool"
         # As the README tells people to run it.
         self.redis = Redis(self.folder, "everysec" if durability == "spool" else "always")
@@ -258,7 +259,7 @@ class House:
                       "durability": self.durability, **self.serve_settings},
             "forward": {"admin": "127.0.0.1:0", **self.forward_settings},
             "services": self.service_settings,
-            "log": {"level": "debug", "format": "json"},
+            "log": {"level": self.log_level, "format": "json"},
         }
         if self.kula_settings:
             config["kula"] = self.kula_settings
