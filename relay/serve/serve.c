@@ -117,7 +117,8 @@ static void on_scrape(void *arg) {
 }
 
 /* Where only Redis is away, deliveries are still taken, spooled or held, so a load
- * balancer would better nothing by sending them elsewhere. */
+ * balancer would better nothing by sending them elsewhere. `held` says that nothing stores them
+ * now: then is no time for more of them. */
 static bool on_ready(void *arg, struct string *json) {
     const struct serve *serve = arg;
     bool redis = ledger_connected(serve->ledger),
@@ -126,10 +127,10 @@ static bool on_ready(void *arg, struct string *json) {
         string_add_of(json, "{\"status\":\"draining\"}");
         return false;
     }
-    bool ready = redis || spool;
-    string_addf(json, "{\"status\":\"%s\"%s%s%s}", ready ? "ready" : "unavailable",
+    bool ready = redis || spool, stores = redis || (serve->spools && spool);
+    string_addf(json, "{\"status\":\"%s\"%s%s%s%s}", ready ? "ready" : "unavailable",
                 redis && spool ? "" : ",\"degraded\":true", redis ? "" : ",\"redis\":\"away\"",
-                spool ? "" : ",\"spool\":\"not writable\"");
+                spool ? "" : ",\"spool\":\"not writable\"", stores ? "" : ",\"held\":true");
     return ready;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/json_tree.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "ledger/endpoint_alarm.h"
@@ -12,6 +13,7 @@
 enum {
     READY_EVERY_MS = 5000, /* while it is disabled: asks serve only, not Kula */
     READY_PATIENCE_MS = 5000,
+    READY_BYTES_MOST = 1024,
     TEST_FIRST_MS = 300,
     TEST_EVERY_MS = 2000,
     TEST_LOOKS_MOST = 16,
@@ -225,13 +227,21 @@ static void wait_for_redis(struct guard *guard, int64_t wait_ms) {
     wait_for(guard, ASK_SERVE, wait_ms < READY_EVERY_MS ? wait_ms : READY_EVERY_MS);
 }
 
+/* 200, and what comes is stored: without a spool and Redis it is only held, and then fails. */
+static bool is_ready(const struct http_result *result) {
+    struct json_tree *told = json_tree_read(result->body);
+    bool held = json_tree_true(json_tree_get(told, "held"));
+    json_tree_destroy(told);
+    return result->outcome == HTTP_ANSWERED && result->status == 200 && !held;
+}
+
 static void on_ready(void *arg, const struct http_result *result) {
     struct guard *guard = arg;
     int64_t now_ms = clock_steady_ms(), wait_ms = patience_enable_ms(&guard->patience, now_ms);
     int64_t unknown_ms = guard->recalled ? 0 : guard->began_ms + UNKNOWN_WAIT_MS - now_ms;
     if (result->outcome == HTTP_STOPPED)
         return;
-    if (result->outcome != HTTP_ANSWERED || result->status != 200)
+    if (!is_ready(result))
         wait_for_serve(guard);
     else if (wait_ms)
         wait_for_patience(guard, wait_ms);
@@ -246,6 +256,7 @@ static void ask_serve(struct guard *guard) {
                                    .url = guard->house->ready_url,
                                    .timeout_ms = READY_PATIENCE_MS,
                                    .connect_timeout_ms = READY_PATIENCE_MS,
+                                   .keep_bytes = READY_BYTES_MOST,
                                    .link_local = true}; /* a person named it */
     http_client_send(guard->house->client, &call, on_ready, guard);
 }

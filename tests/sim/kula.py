@@ -7,10 +7,13 @@
  - 5xx, 429, a time-out and a network error are tried again 1 min, 5 min, 30 min, 2 h, 8 h and
    16 h later, seven attempts in all;
  - any other 4xx is final, and so is a 3xx (the guides are silent; this is the worse reading);
- - 410, or 25 failures in 24 hours, disable the endpoint: what happens then is not delivered.
+ - 410, or 25 failures in 24 hours, disable the endpoint: what happens then is not delivered, and
+   what was to be tried again has failed.
 
 The clock may run fast: with pace 60 a minute of Kula's takes a second here. The ten
 seconds stay real, for they measure the receiver.
+
+`kula.py api` is Kula's management API, with webhooks that send in the same way: see its --help.
 """
 
 import argparse
@@ -57,7 +60,7 @@ def signed_headers(secret, body, t, event_type="", event_id=""):
 
 
 class Delivery:
-    """One event on its way: pending, then delivered, failed or dropped (endpoint disabled)."""
+    """One event on its way: pending, then delivered, failed or dropped (never sent: disabled)."""
 
     def __init__(self, body, event_type, event_id, created_s):
         self.body = body
@@ -147,7 +150,7 @@ class Kula:
             self._failures.clear()
 
     def disable(self):
-        """What a person does at Kula: what is on its way is dropped."""
+        """What a person does at Kula: what is on its way is given up."""
         with self._changed:
             self._disable()
 
@@ -259,7 +262,7 @@ class Kula:
         if 200 <= status < 300:
             delivery.status = "delivered"
             return
-        again = status == 0 or status == 429 or status >= 500
+        again = self.enabled and (status == 0 or status == 429 or status >= 500)
         delay_s = None
         if again and attempt.number <= len(SCHEDULE_S):
             delay_s = SCHEDULE_S[attempt.number - 1]
@@ -282,7 +285,7 @@ class Kula:
     def _disable(self):
         self.enabled = False
         for _, _, delivery in self._due:
-            delivery.status = "dropped"
+            delivery.status = "failed" if delivery.attempts else "dropped"
         self._due.clear()
 
 
@@ -306,7 +309,8 @@ def options():
   kula.py --url ... --secret-file secret --body event.json      this body, byte for byte
   kula.py --url ... --secret-file secret --ping --pace 3600     retries: an hour takes a second
 
-One line an attempt; exit 0 where all was delivered, 1 where not, 2 for a wrong call.""")
+One line an attempt; exit 0 where all was delivered, 1 where not, 2 for a wrong call.
+The management API has a help of its own: kula.py api --help""")
     parser.add_argument("--url", required=True, help="the endpoint, http:// or https://")
     parser.add_argument("--secret-file", required=True, help="one trailing newline is dropped")
     parser.add_argument("--ca-file", help="trust this certificate besides none other")
@@ -345,7 +349,7 @@ def bodies(chosen):
         yield from (events.encode(events.event(one, chosen.id)) for one in types)
 
 
-def show(delivery, as_json):
+def show(delivery, as_json=False):
     attempt = delivery.last
     if as_json:
         line = {"event": delivery.event_type, "event_id": delivery.event_id,
@@ -359,6 +363,9 @@ def show(delivery, as_json):
 
 
 def main():
+    if sys.argv[1:2] == ["api"]:
+        from sim import kula_api  # it stands on this file
+        return kula_api.main(sys.argv[2:])
     chosen = options()
     secret = pathlib.Path(chosen.secret_file).read_bytes().removesuffix(b"\n")
     with Kula(chosen.url, secret, ca_file=chosen.ca_file, pace=chosen.pace, rate=chosen.rate,

@@ -9,6 +9,10 @@ any of the forms that those show, as its quirks say:
     strict     true: 422 for a field that it does not know; false: passes over it
     numbers    true: ids are numbers
     bare_yes   true: a change is answered 204, without a body
+    keeps      true: what happened while a webhook was disabled stands in its log, as failed
+
+The account has `hourly` requests in a window of `hour_s` seconds, whoever of its `tokens` asks. Logs
+are kept for 30 days.
 
 A fault takes the place of the next answers to requests that it fits:
 
@@ -34,9 +38,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from sim import events  # noqa: E402
-from sim.kula import Kula  # noqa: E402
+from sim import events, kula  # noqa: E402
 
+LOGS_KEPT_S = 30 * 86400
 FIELDS = {"url", "name", "description", "headers", "secret"}
 
 
@@ -47,6 +51,7 @@ class Quirks:
     strict: bool = True
     numbers: bool = False
     bare_yes: bool = False
+    keeps: bool = False
 
 
 @dataclasses.dataclass
@@ -98,16 +103,19 @@ class KulaApi:
     """Serves on loopback from when it is made until closed."""
 
     def __init__(self, token="kula_token", *, port=0, ca_file=None, pace=1.0, timeout_s=10.0,
-                 hourly=1000, types=events.TYPES, **quirks):
-        self.token = token
+                 hourly=1000, hour_s=3600, types=events.TYPES, on_attempt=None, connections=4, **quirks):
+        self.tokens = {token}
         self.quirks = Quirks(**quirks)
         self.types = list(types)
         self.webhooks = {}  # by their number
         self.requests = []  # (method, path with query, what was sent as JSON or None)
         self.hourly = hourly
+        self.hour_s = hour_s
         self.used = 0
-        self.reset_s = int(time.time()) + 3600
-        self._sending = {"ca_file": ca_file, "pace": pace, "timeout_s": timeout_s}
+        self.limited = []  # the token of each request that was one too many
+        self.reset_s = int(time.time()) + hour_s
+        self._sending = {"ca_file": ca_file, "pace": pace, "timeout_s": timeout_s, "on_attempt": on_attempt,
+                         "connections": connections}
         self._faults = []
         self._numbers = itertools.count(101)
         self._lock = threading.RLock()
@@ -153,6 +161,18 @@ class KulaApi:
             return [webhook.sender.emit(body) for webhook in self.webhooks.values()
                     if event_type in webhook.events]
 
+    def happen(self, event_type, count=1):
+        """So many events of this type; their ids."""
+        happened = [events.event(event_type) for _ in range(count)]
+        for event in happened:
+            self.emit(events.encode(event))
+        return [event["event_id"] for event in happened]
+
+    def lost(self, shown_id):
+        """The ids of all that this webhook was to send and will never send."""
+        return [one.event_id for one in self.webhook(shown_id).sender.deliveries
+                if one.status in ("failed", "dropped")]
+
     def asked(self, method, path):
         """How many requests there were like this."""
         with self._lock:
@@ -191,7 +211,7 @@ class KulaApi:
 
     def _make(self, fields, wanted, secret):
         number = next(self._numbers)
-        sender = Kula(fields["url"], (secret or secrets.token_hex(20)).encode(), **self._sending)
+        sender = kula.Kula(fields["url"], (secret or secrets.token_hex(20)).encode(), **self._sending)
         webhook = self.webhooks[number] = Webhook(number, fields, sender)
         webhook.events = list(wanted)
         return webhook
@@ -273,8 +293,12 @@ class KulaApi:
         shown = []
         for entry, delivery in zip(webhook.sender.log(), list(webhook.sender.deliveries)):
             entry["created_at"] = timestamp(delivery.created_s)
-            if entry["status"] == "dropped":  # while it was disabled: Kula has no line for it
+            if delivery.created_s < time.time() - LOGS_KEPT_S:
                 continue
+            if entry["status"] == "dropped":
+                if not self.quirks.keeps:
+                    continue
+                entry["status"] = "failed"
             if delivery.last and delivery.last.answer and entry["status"] != "delivered":
                 entry["response_body"] = delivery.last.answer.body.decode(errors="replace")
             if all(query.get(key, entry[key]) == entry[key] for key in ("status", "event")):
@@ -316,12 +340,16 @@ class KulaApi:
     def _check(self, authorization):
         if not authorization:
             raise Refusal(401, "ERR_TOKEN_MISSING", "Token is missing")
-        if authorization != f"Bearer {self.token}":
+        if authorization.removeprefix("Bearer ") not in self.tokens:
             raise Refusal(401, "ERR_INVALID_TOKEN", "Token is invalid")
 
-    def _limit(self):
+    def _limit(self, authorization):
+        if time.time() >= self.reset_s:
+            self.used = 0
+            self.reset_s = int(time.time()) + self.hour_s
         self.used += 1
         if self.used > self.hourly:
+            self.limited.append(authorization.removeprefix("Bearer "))
             refusal = Refusal(429, "ERR_RATE_LIMIT_EXCEEDED", "Too many requests")
             refusal.body["meta"] = {"retry_after": max(1, self.reset_s - int(time.time()))}
             raise refusal
@@ -333,7 +361,7 @@ class KulaApi:
         with self._lock:
             try:
                 self._check(authorization)
-                self._limit()
+                self._limit(authorization)
                 for verb, pattern, name in self.ROUTES:
                     found = re.fullmatch("/v1" + pattern, parts.path)
                     if verb == method and found:
@@ -344,6 +372,19 @@ class KulaApi:
                 raise Refusal(404, "ERR_NOT_FOUND", "No such route")
             except Refusal as refusal:
                 return refusal.status, refusal.body
+
+    def by_hand(self, method, target):
+        """What a person asks of the simulation itself: beside /v1, without a token."""
+        parts = urlsplit(target)
+        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        _, what, word = [*parts.path.split("/"), "", ""][:3]
+        with self._lock:
+            if (method, what) == ("POST", "happen") and word in self.types:
+                return 200, {"happened": self.happen(word, int(query.get("count", 1)))}
+            if (method, what) == ("GET", "lost"):
+                return 200, {str(self.shown_id(one)): self.lost(self.shown_id(one))
+                             for one in self.webhooks.values()}
+        return 404, {"error": {"code": "ERR_NOT_FOUND", "message": "No such route"}}
 
     def limit_headers(self):
         return {"X-RateLimit-Limit": self.hourly, "X-RateLimit-Remaining": max(0, self.hourly - self.used),
@@ -376,6 +417,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def handle_any(self):
         api = self.server.api
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if not self.path.startswith("/v1/"):
+            status, told = api.by_hand(self.command, self.path)
+            self.say(status, json.dumps(told).encode() + b"\n", {"Content-Type": "application/json"})
+            return
         try:
             sent = json.loads(body) if body else None
         except ValueError:
@@ -412,9 +457,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 # By hand.
 
-def options():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(words):
+    parser = argparse.ArgumentParser(
+        prog="kula.py api", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""by hand, beside the API:
+  curl -X POST http://127.0.0.1:8090/happen/application.hired          something happens at Kula
+  curl -X POST http://127.0.0.1:8090/happen/job.created?count=25
+  curl http://127.0.0.1:8090/lost                                      what Kula gave up on, by webhook
+
+kula-relay finds it by the configuration: kula: {api: "http://127.0.0.1:8090/v1", token_file: ...}.
+Each attempt of a delivery is a line.""")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     parser.add_argument("--token", default="kula_token", help="that it takes (kula_token)")
     parser.add_argument("--ca-file", help="what the receivers' certificates are checked with")
@@ -424,14 +476,16 @@ def options():
     parser.add_argument("--envelope", choices=("data", "named", "bare"), default="data")
     parser.add_argument("--lenient", action="store_true", help="pass over fields that it does not know")
     parser.add_argument("--numbers", action="store_true", help="ids are numbers")
-    return parser.parse_args()
+    parser.add_argument("--keeps", action="store_true", help="log what happens while a webhook is disabled")
+    return parser.parse_args(words)
 
 
-def main():
-    chosen = options()
+def main(words=None):
+    chosen = options(words)
     with KulaApi(chosen.token, port=chosen.port, ca_file=chosen.ca_file, pace=chosen.pace,
                  hourly=chosen.hourly, spelling=chosen.spelling, envelope=chosen.envelope,
-                 strict=not chosen.lenient, numbers=chosen.numbers) as api:
+                 strict=not chosen.lenient, numbers=chosen.numbers, keeps=chosen.keeps,
+                 on_attempt=kula.show) as api:
         print(f"Kula's API, simulated, at {api.url}", flush=True)
         threading.Event().wait()
 

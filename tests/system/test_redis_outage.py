@@ -61,7 +61,7 @@ class RedisOutage(UnderLoad, Story):
         serve = self.house.start_serve()
         ready = serve.admin.get("/readyz")
         self.assertEqual((ready.status, ready.json()),
-                         (200, {"status": "ready", "degraded": True, "redis": "away"}))
+                         (200, {"status": "ready", "degraded": True, "redis": "away", "held": True}))
         self.assertEqual(serve.admin.get("/healthz").status, 200)
         self.assertEqual(serve.value("redis_connected"), 0)
         started = time.monotonic()

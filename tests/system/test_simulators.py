@@ -102,7 +102,7 @@ class Simulators(unittest.TestCase):
         self.assertTrue(kula.enabled)
         kula.ping()
         kula.wait_for(lambda k: not k.enabled, "the endpoint is disabled")
-        self.assertEqual({one.status for one in kula.deliveries}, {"dropped"})
+        self.assertEqual({one.status for one in kula.deliveries}, {"failed"})
 
     def test_failures_older_than_24_hours_are_forgotten(self):
         self.service.fail(times=24, status=400)
