@@ -7,11 +7,21 @@ local function forget(id)
   return had + redis.call('XACK', events, service, id)
 end
 
--- False where its entry is gone, and there is nothing to bury.
-local function bury(id, reason, status, tries)
+-- The next event of its lane is told that this one is missing before it.
+local MOST_MARKS = 10000
+local function mark(lane, event_id)
+  if redis.call('HLEN', after_dead) < MOST_MARKS or redis.call('HEXISTS', after_dead, lane) == 1 then
+    redis.call('HSET', after_dead, lane, event_id)
+  end
+end
+
+-- Returns the event's id; nil where its entry is gone, and there is nothing to bury. `lane` is "" or nil where it
+-- stood in none.
+local function bury(id, reason, status, tries, lane)
   local entry = redis.call('XRANGE', events, id, id)[1]
+  local fields = {}
   if entry then
-    local fields, letter = {}, {}
+    local letter = {}
     for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
     for _, name in ipairs({'id', 'type', 'endpoint', 'account', 'created', 'received', 'trace', 'body'}) do
       letter[#letter + 1] = name
@@ -21,5 +31,6 @@ local function bury(id, reason, status, tries)
   end
   forget(id)
   redis.call('HINCRBY', count, entry and 'dead' or 'dropped', 1)
-  return entry ~= nil
+  if entry and lane and lane ~= '' then mark(lane, fields.id or '') end
+  return entry and (fields.id or '')
 end

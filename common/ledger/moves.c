@@ -1,5 +1,6 @@
 #include "ledger/moves.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/config.h"
@@ -22,14 +23,14 @@ static void note_refusal(struct ledger *ledger, const char *move, enum redis_out
 
 /* open */
 
-struct open_op {
+struct done_op {
     struct op op;
     moves_done_fn *fn;
     void *arg;
 };
 
 static void on_open(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
-    struct open_op *open = arg;
+    struct done_op *open = arg;
     note_refusal(open->op.ledger, "open", outcome, reply);
     open->fn(open->arg, ledger_outcome_of(outcome));
     op_end(&open->op);
@@ -62,7 +63,7 @@ void moves_open(struct ledger *ledger, const struct config_service *services, si
         command_text_of(&command, services[i].name);
         add_start(&command, &services[i]);
     }
-    struct open_op *open = op_start(ledger, sizeof *open);
+    struct done_op *open = op_start(ledger, sizeof *open);
     open->fn = fn;
     open->arg = arg;
     command_send(&command, ledger->redis, deadline_ms, true, on_open, open);
@@ -70,41 +71,96 @@ void moves_open(struct ledger *ledger, const struct config_service *services, si
 
 /* take */
 
-enum { LEASE_DIGITS = 16 };
-
 struct take_op {
     struct op op;
     moves_take_fn *fn;
     void *arg;
-    char lease[LEASE_DIGITS + 1];
+    char lease[MOVES_LEASE_DIGITS + 1];
 };
 
-/* {stream id, attempts, first_ms, fields}; entry_event wants {stream id, fields}. */
-static struct moves_taken read_taken(const struct redis_value *item, const char *lease) {
+/* An entry of the script's begins with the stream id and has its fields at the fourth place;
+ * entry_event wants {stream id, fields}. */
+static struct ledger_event read_event(const struct redis_value *item) {
     struct redis_value halves[2] = {*redis_item(item, 0), *redis_item(item, 3)};
     struct redis_value entry = {.kind = REDIS_ARRAY, .items = halves, .count = 2};
+    return entry_event(&entry);
+}
+
+static struct moves_taken read_taken(const struct redis_value *item, const char *lease) {
     return (struct moves_taken){
-        .event = entry_event(&entry),
+        .event = read_event(item),
         .lease = text_of(lease),
         .attempts = (unsigned)redis_integer(redis_item(item, 1)),
         .first_ms = redis_integer(redis_item(item, 2)),
     };
 }
 
+static struct moves_put read_put(const struct redis_value *item) {
+    return (struct moves_put){
+        .event = read_event(item),
+        .tried = redis_integer(redis_item(item, 1)) > 0,
+        .wait_ms = redis_integer(redis_item(item, 4)),
+    };
+}
+
+static struct moves_not_tried read_not_tried(const struct redis_value *item) {
+    return (struct moves_not_tried){
+        .stream_id = redis_text(redis_item(item, 0)),
+        .wait_ms = redis_integer(redis_item(item, 1)),
+        .dead = redis_text(redis_item(item, 2)),
+    };
+}
+
+struct lists { /* of a haul, which only lends them */
+    struct moves_taken *taken;
+    struct moves_put *put;
+    struct moves_not_tried *not_tried;
+    struct moves_mark *marks;
+};
+
+static void read_lists(const struct redis_value *reply, const char *lease, struct lists *lists,
+                       struct moves_haul *haul) {
+    const struct redis_value *taken = redis_item(reply, 7), *put = redis_item(reply, 16);
+    const struct redis_value *not_tried = redis_item(reply, 17), *marks = redis_item(reply, 19);
+    lists->taken = memory_new(taken->count * sizeof *lists->taken);
+    lists->put = memory_new(put->count * sizeof *lists->put);
+    lists->not_tried = memory_new(not_tried->count * sizeof *lists->not_tried);
+    lists->marks = memory_new(marks->count / 2 * sizeof *lists->marks);
+    for (size_t i = 0; i < taken->count; i++)
+        lists->taken[i] = read_taken(redis_item(taken, i), lease);
+    for (size_t i = 0; i < put->count; i++)
+        lists->put[i] = read_put(redis_item(put, i));
+    for (size_t i = 0; i < not_tried->count; i++)
+        lists->not_tried[i] = read_not_tried(redis_item(not_tried, i));
+    for (size_t i = 0; i < marks->count / 2; i++)
+        lists->marks[i] = (struct moves_mark){redis_text(redis_item(marks, 2 * i)),
+                                              redis_text(redis_item(marks, 2 * i + 1))};
+    haul->taken = lists->taken;
+    haul->count = taken->count;
+    haul->put = lists->put;
+    haul->put_count = put->count;
+    haul->not_tried = lists->not_tried;
+    haul->not_tried_count = not_tried->count;
+    haul->marks = lists->marks;
+    haul->mark_count = marks->count / 2;
+}
+
+static void free_lists(struct lists *lists) {
+    free(lists->taken);
+    free(lists->put);
+    free(lists->not_tried);
+    free(lists->marks);
+}
+
 static void on_take(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct take_op *take = arg;
     struct moves_haul haul = {.outcome = ledger_outcome_of(outcome), .next_due_in_ms = -1};
-    struct moves_taken *taken = NULL;
+    struct lists lists = {0};
     note_refusal(take->op.ledger, "take", outcome, reply);
     if (outcome == REDIS_REPLIED && reply->count == 0) {
         haul.no_group = true;
     } else if (outcome == REDIS_REPLIED) {
-        const struct redis_value *entries = redis_item(reply, 7);
-        taken = memory_new(entries->count * sizeof *taken);
-        for (size_t i = 0; i < entries->count; i++)
-            taken[i] = read_taken(redis_item(entries, i), take->lease);
-        haul.taken = taken;
-        haul.count = entries->count;
+        read_lists(reply, take->lease, &lists, &haul);
         haul.now_ms = redis_integer(redis_item(reply, 0));
         haul.next_due_in_ms = redis_integer(redis_item(reply, 1));
         haul.more = redis_integer(redis_item(reply, 2)) != 0;
@@ -119,10 +175,33 @@ static void on_take(void *arg, enum redis_outcome outcome, const struct redis_va
         haul.probe = redis_integer(redis_item(reply, 12)) != 0;
         haul.expired = redis_integer(redis_item(reply, 13));
         haul.poisonous = redis_integer(redis_item(reply, 14));
+        haul.owned = (enum moves_owned)redis_integer(redis_item(reply, 15));
+        haul.all_is_put = redis_integer(redis_item(reply, 18)) != 0;
     }
     take->fn(take->arg, &haul);
-    free(taken);
+    free_lists(&lists);
     op_end(&take->op);
+}
+
+static void add_order(struct command *command, const struct moves_order *order) {
+    static const struct moves_order none = {0};
+    if (!order)
+        order = &none;
+    command_number(command, order->owner_ms);
+    command_text(command, order->after);
+    command_number(command, (int64_t)order->head_count);
+    for (size_t i = 0; i < order->head_count; i++) {
+        command_text(command, order->heads[i].stream_id);
+        command_text(command, order->heads[i].lane);
+    }
+}
+
+/* An owner's token is the lease of all that it is handed. */
+static void choose_lease(struct take_op *take, const struct moves_order *order) {
+    if (order)
+        snprintf(take->lease, sizeof take->lease, "%s", order->owner);
+    else
+        random_hex(take->lease, MOVES_LEASE_DIGITS);
 }
 
 void moves_take(struct ledger *ledger, const struct moves_take *what, moves_take_fn *fn,
@@ -132,7 +211,7 @@ void moves_take(struct ledger *ledger, const struct moves_take *what, moves_take
     struct take_op *take = op_start(ledger, sizeof *take);
     take->fn = fn;
     take->arg = arg;
-    random_hex(take->lease, LEASE_DIGITS);
+    choose_lease(take, what->order);
     struct command command = {.script = &script_take};
     command_key(&command, ledger, "events");
     command_key(&command, ledger, "places");
@@ -141,6 +220,7 @@ void moves_take(struct ledger *ledger, const struct moves_take *what, moves_take
     command_key_of(&command, ledger, "count", name);
     command_key_of(&command, ledger, "service", name);
     command_key_of(&command, ledger, "dead", name);
+    command_key_of(&command, ledger, "after_dead", name);
     command_text(&command, name);
     command_number(&command, (int64_t)what->slots);
     command_number(&command, (int64_t)what->retry_slots);
@@ -148,6 +228,7 @@ void moves_take(struct ledger *ledger, const struct moves_take *what, moves_take
     command_number(&command, what->owed_most_ms);
     command_number(&command, MOST_TAKE_BYTES);
     command_text_of(&command, take->lease);
+    add_order(&command, what->order);
     command_number(&command, (int64_t)service->endpoint_count);
     for (size_t i = 0; i < service->endpoint_count; i++)
         command_text_of(&command, service->endpoints[i]);
@@ -155,6 +236,26 @@ void moves_take(struct ledger *ledger, const struct moves_take *what, moves_take
         command_pattern(&command, text_of(service->events[i]));
     /* Not repeatable: what a lost reply handed out comes back when its lease ends. */
     command_send(&command, ledger->redis, what->deadline_ms, false, on_take, take);
+}
+
+/* release */
+
+static void on_release(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct done_op *release = arg;
+    note_refusal(release->op.ledger, "release", outcome, reply);
+    release->fn(release->arg, ledger_outcome_of(outcome));
+    op_end(&release->op);
+}
+
+void moves_release(struct ledger *ledger, const char *service, const char *owner,
+                   int64_t deadline_ms, moves_done_fn *fn, void *arg) {
+    struct command command = {.script = &script_release};
+    command_key_of(&command, ledger, "service", text_of(service));
+    command_text_of(&command, owner);
+    struct done_op *release = op_start(ledger, sizeof *release);
+    release->fn = fn;
+    release->arg = arg;
+    command_send(&command, ledger->redis, deadline_ms, true, on_release, release);
 }
 
 /* heal */

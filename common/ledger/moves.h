@@ -23,12 +23,49 @@ void moves_open(struct ledger *, const struct config_service *services, size_t c
  * settled (whoever gets it dies of it), becomes a dead letter. While the breaker
  * is open it hands out one event at a time, in turn the oldest due one and one
  * that was never tried, and nothing else is read. */
+enum { MOVES_LEASE_DIGITS = 16 };
 struct moves_taken {
     struct ledger_event event;
     struct text lease; /* a random token: settle only works with it */
     unsigned attempts; /* settled before this one */
     int64_t first_ms;  /* Redis' time of the first settled attempt; 0 where there was none */
 };
+/* An ordered service is one forwarder's at a time, and what is handed out are heads: events of
+ * which that one, the owner, says that they stand first in their lanes. Whatever is new it is told
+ * of first, so that it can put it into a lane; so is what is owed, when it has just become the
+ * owner or its lanes may be wrong. */
+struct moves_head {
+    struct text stream_id;
+    struct text lane; /* empty: in none that anybody else is in */
+};
+struct moves_order {
+    const char
+        *owner;       /* a random token: the lease of all that is handed out, which settle checks */
+    int64_t owner_ms; /* for so long nobody else becomes the owner */
+    struct text
+        after; /* what is owed behind this id is told, and nothing new is read; empty: not */
+    const struct moves_head *heads;
+    size_t head_count;
+};
+enum moves_owned {
+    MOVES_NOT_OURS,
+    MOVES_OURS,
+    MOVES_OURS_ANEW, /* somebody else may have been the owner: nothing is handed out yet */
+};
+struct moves_put { /* stands in the ledger as owed, and was not handed out */
+    struct ledger_event event;
+    bool tried;
+    int64_t wait_ms; /* not before: it is due later, or its former owner may be trying it */
+};
+struct moves_not_tried { /* a head that was not handed out */
+    struct text stream_id;
+    int64_t wait_ms;  /* as above; -1: it is owed no more */
+    struct text dead; /* the event of the dead letter that it became; else empty */
+};
+struct moves_mark { /* in this lane the event went before what comes next, as a dead letter */
+    struct text lane, dead;
+};
+
 struct moves_haul { /* borrowed until the callback returns */
     enum ledger_outcome outcome;
     const struct moves_taken *taken;
@@ -48,15 +85,24 @@ struct moves_haul { /* borrowed until the callback returns */
     int64_t owed;               /* now */
     int64_t filtered, dropped;  /* in this call */
     int64_t expired, poisonous; /* in this call: became dead letters, untried */
+    enum moves_owned owned;     /* this and the rest only with an order */
+    const struct moves_put *put;
+    size_t put_count;
+    const struct moves_not_tried *not_tried;
+    size_t not_tried_count;
+    bool all_is_put;                /* nothing is owed behind these */
+    const struct moves_mark *marks; /* all there are, with the first of what is owed */
+    size_t mark_count;
 };
 typedef void moves_take_fn(void *arg, const struct moves_haul *);
 struct moves_take {
     const struct config_service *service;
-    size_t slots;
+    size_t slots;       /* with an order: how many new ones may be put */
     size_t retry_slots; /* of these, for what was handed out before */
     int64_t lease_ms;
     int64_t owed_most_ms; /* after its first attempt it is dead */
     int64_t deadline_ms;
+    const struct moves_order *order; /* NULL: as they come */
 };
 void moves_take(struct ledger *, const struct moves_take *, moves_take_fn *, void *arg);
 
@@ -84,6 +130,7 @@ struct moves_settle {
     const char *service;
     struct text stream_id, lease;
     struct text event_id; /* Kula's, for the log of attempts */
+    struct text lane;     /* with BURY: of the event; with DONE: if it is marked; else empty */
     bool revived;         /* for the same: its origin is replay, not live */
     enum moves_verdict verdict;
     int64_t delay_ms; /* DEFER: until when */
@@ -96,6 +143,10 @@ struct moves_settle {
     int64_t deadline_ms;
 };
 void moves_settle(struct ledger *, const struct moves_settle *, moves_settle_fn *, void *arg);
+
+/* release: the owner gives an ordered service up, so that the next one need not wait. */
+void moves_release(struct ledger *, const char *service, const char *owner, int64_t deadline_ms,
+                   moves_done_fn *, void *arg);
 
 /* heal: a lost group is made again at its noted place, everything owed is put
  * back into it, an owed event without a due time gets "now", and one whose

@@ -54,7 +54,8 @@ static void add_keys(struct command *command, const struct ledger *ledger, const
 }
 
 void service_forget(struct ledger *ledger, const char *service, service_done_fn *fn, void *arg) {
-    static const char *const kinds[] = {"owed", "due", "count", "service", "dead", NULL};
+    static const char *const kinds[] = {"owed", "due",        "count", "service",
+                                        "dead", "after_dead", NULL};
     struct command command = {.script = &script_service_forget};
     add_keys(&command, ledger, kinds, text_of(service));
     /* Not repeatable: a second time it would find nothing, and say that there was none. */

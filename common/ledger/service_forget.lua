@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- service_forget: a service's group and its keys are gone, and with them what it was owed.
--- KEYS events places owed due count service dead   ARGV service
+-- KEYS events places owed due count service dead after_dead   ARGV service
 local events, places = KEYS[1], KEYS[2]
 local known = redis.call('HDEL', places, ARGV[1])
 redis.pcall('XGROUP', 'DESTROY', events, ARGV[1])
-return known + redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
+return known + redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8])

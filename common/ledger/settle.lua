@@ -1,11 +1,13 @@
 #!lua flags=allow-oom
 -- settle: how attempts at one service went, and what follows.
--- KEYS events due owed count dead log service
+-- KEYS events due owed count dead log service after_dead
 -- ARGV service log_most, then for each attempt
 --   stream_id lease verdict delay_ms event_id origin reason status took_ms hold_ms breaker probe_in_ms
+--   lane
 -- Returns for each 1, or 0 where its lease is no longer held, or what Redis refused: that stops only this one.
-local events, due, owed, count, dead, log, about_service = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local service, log_most, FIRST, EACH = ARGV[1], ARGV[2], 3, 12
+local events, due, owed, count, dead, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local about_service, after_dead = KEYS[7], KEYS[8]
+local service, log_most, FIRST, EACH = ARGV[1], ARGV[2], 3, 13
 
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
@@ -35,6 +37,7 @@ end
 -- Delivered is delivered, whoever holds the lease by now: trying again could only repeat it.
 local function done(one)
   move_breaker(one)
+  if one.lane ~= '' then redis.call('HDEL', after_dead, one.lane) end
   if forget(one.id) == 0 then return 0 end
   redis.call('HINCRBY', count, 'done', 1)
   note(one, 'delivered')
@@ -57,20 +60,23 @@ local function defer(one)
   return 1
 end
 
+local owner = redis.call('HGET', about_service, 'owner')
 local function settle(at)
   local one = {
     id = ARGV[at], lease = ARGV[at + 1], verdict = ARGV[at + 2], delay_ms = tonumber(ARGV[at + 3]),
     event_id = ARGV[at + 4], origin = ARGV[at + 5], reason = ARGV[at + 6], status = ARGV[at + 7],
     took_ms = ARGV[at + 8], hold_ms = tonumber(ARGV[at + 9]), breaker = ARGV[at + 10], probe_in_ms = tonumber(ARGV[at + 11]),
+    lane = ARGV[at + 12],
   }
   local holder, attempts, first = string.match(redis.call('HGET', owed, one.id) or '', '^(%S+) (%d+) (%d+)')
   one.attempts = (attempts or 0) + 1
   one.first = first and first ~= '0' and first or now
   if one.verdict == 'done' then return done(one) end
-  if holder ~= one.lease then return 0 end
+  -- Of an ordered service only its owner says what comes next.
+  if holder ~= one.lease or (owner and owner ~= one.lease) then return 0 end
   move_breaker(one)
   if one.verdict == 'defer' then return defer(one) end
-  bury(one.id, one.reason, one.status, one.attempts)
+  bury(one.id, one.reason, one.status, one.attempts, one.lane)
   note(one, 'never')
   return 1
 end

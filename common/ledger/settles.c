@@ -93,6 +93,7 @@ static struct settles *begin(struct ledger *ledger, const struct moves_settle *w
     command_key_of(command, ledger, "dead", service);
     command_key(command, ledger, "log");
     command_key_of(command, ledger, "service", service);
+    command_key_of(command, ledger, "after_dead", service);
     command_copy(command, service);
     command_number(command, MOST_LOG_ENTRIES);
     return settles;
@@ -139,6 +140,7 @@ static void add(struct command *command, const struct moves_settle *what) {
     command_number(command, what->hold_ms);
     command_text_of(command, breaker_word(what->breaker));
     command_number(command, what->probe_in_ms);
+    command_copy(command, what->lane);
 }
 
 void moves_settle(struct ledger *ledger, const struct moves_settle *what, moves_settle_fn *fn,
