@@ -69,7 +69,8 @@ struct config_service {
     int64_t timeout_ms;
     int64_t connect_timeout_ms;
     int64_t concurrency;
-    int64_t rate; /* attempts a second; 0: no limit */
+    int64_t rate;   /* attempts a second; 0: no limit */
+    char *order_by; /* none, account or a path into the body; NULL: none */
     int64_t retry_first_ms;
     int64_t retry_most_ms;
     int64_t retry_give_up_ms;

@@ -12,6 +12,7 @@ enum {
     WORD_MOST = 255,
     HOST_MOST = 253,
     PREFIX_MOST = 64,
+    ORDER_PARTS_MOST = 8,
     DATABASE_MOST = 1000000
 };
 
@@ -71,6 +72,24 @@ bool config_check_prefix(struct text value, struct string *why) {
     if (value.size >= 1 && value.size <= PREFIX_MOST && is_made_of(value, "-_.:{}"))
         return true;
     return no(why, value, "should be 1 to 64 characters of a-z, A-Z, 0-9 and -_.:{}");
+}
+
+/* A path has a dot: so "acount" is a mistake, and not a member that no body has. */
+bool config_check_order(struct text value, struct string *why) {
+    struct text rest = value;
+    size_t parts = 0, empty = 0;
+    if (text_is(value, "none") || text_is(value, "account"))
+        return true;
+    for (bool more = true; more; parts++) {
+        more = value.size && memchr(rest.data, '.', rest.size);
+        empty += text_cut(&rest, '.').size == 0;
+    }
+    if (parts >= 2 && parts <= ORDER_PARTS_MOST && !empty && value.size <= WORD_MOST &&
+        is_printable(value))
+        return true;
+    return no(why, value,
+              "is no order: write none, account, or the path of a member in the body, with 2 to 8 "
+              "parts, as in data.candidate_id");
 }
 
 bool config_check_path(struct text value, struct string *why) {

@@ -346,6 +346,14 @@ const struct config_row config_table[] = {
      .least = "0",
      .most = "100000",
      .meaning = "How many attempts a second each forward process makes; 0 is as many as it can."},
+    {.path = "services[].order_by",
+     .type = CONFIG_TEXT,
+     .place = offsetof(struct config_service, order_by),
+     .check = config_check_order,
+     .usual = "none",
+     .meaning = "Whose events go one at a time and in order: none, account, or what stands at a "
+                "path in the body, such as data.candidate_id; one forward process at a time "
+                "delivers then."},
     {.path = "services[].retry",
      .type = CONFIG_MAP,
      .meaning = "When an attempt that failed is made again."},

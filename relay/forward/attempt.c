@@ -43,6 +43,7 @@ struct attempt *attempt_create(const struct moves_taken *taken, int64_t now_ms) 
 }
 
 void attempt_destroy(struct attempt *attempt) {
+    free(attempt->after_dead);
     free(attempt->kept);
     free(attempt);
 }
@@ -87,6 +88,9 @@ static void add_headers(struct headers *headers, const struct attempt *attempt,
     headers_add(headers, "Idempotency-Key: %.*s", TEXT_ARG(event->id));
     headers_add(headers, "Kula-Relay-Attempt: %u", attempt->failed + 1);
     headers_add(headers, "Kula-Relay-Origin: %s", event->to.size ? "replay" : "live");
+    if (attempt->after_dead)
+        headers_add(headers, "Kula-Relay-After-Dead: %s",
+                    is_word(text_of(attempt->after_dead)) ? attempt->after_dead : "unknown");
     add_traceparent(headers, event->trace);
     for (size_t i = 0; i < service->header_count; i++)
         headers_add(headers, "%s: %s", service->headers[i].name, service->headers[i].value);

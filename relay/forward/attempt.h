@@ -20,10 +20,13 @@ struct attempt {
     struct ledger_event event;            /* texts in `kept` */
     struct text lease;                    /* the same */
     unsigned failed;                      /* attempts settled before this one */
-    int64_t first_ms; /* Redis' time of the first of them; 0 where there is none */
-    int64_t taken_ms; /* Redis' time when this one was handed out */
-    bool probe;       /* of an open breaker */
-    unsigned round;   /* see pace_start */
+    int64_t first_ms;        /* Redis' time of the first of them; 0 where there is none */
+    int64_t taken_ms;        /* Redis' time when this one was handed out */
+    bool probe;              /* of an open breaker */
+    unsigned round;          /* see pace_start */
+    enum moves_verdict move; /* when it was judged */
+    int64_t again_at_ms;     /* with MOVES_DEFER; steady time */
+    char *after_dead; /* the event before it in its lane, a dead letter; NULL: none, or no lanes */
     char *kept;
 };
 

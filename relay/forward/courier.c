@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "forward/attempt.h"
 #include "forward/backoff.h"
+#include "forward/order.h"
 #include "forward/pace.h"
 #include "forward/signer.h"
 #include "forward/tally.h"
@@ -31,6 +32,7 @@ enum courier_state {
     COURIER_HEALING,
     COURIER_TAKING,
     COURIER_RESTING, /* nothing; the bell, a due time or a free slot wakes it */
+    COURIER_LEAVING, /* stopped: an ordered service is given up, so that another may own it */
 };
 
 struct courier {
@@ -40,6 +42,7 @@ struct courier {
     struct signer *signer;
     struct tally tally;
     struct pace pace;
+    struct order *order; /* NULL where events go as they come */
     enum courier_state state;
     bool stopped;
     bool heal_wanted;   /* before the next take */
@@ -54,6 +57,18 @@ struct courier {
     size_t in_flight, retries;     /* of these, made before */
 };
 
+static void follow_order(struct courier *courier, const struct config_service *service) {
+    if (courier->order && order_wanted(service)) {
+        order_change(courier->order, service);
+    } else if (order_wanted(service)) {
+        courier->order = order_create(courier->house->metrics, service);
+    } else if (courier->order) {
+        order_forget(courier->order);
+        order_destroy(courier->order);
+        courier->order = NULL;
+    }
+}
+
 /* Here it takes over what it needs of an edition. */
 static void follow(struct courier *courier, const struct config_service *service) {
     courier->service = service;
@@ -63,6 +78,7 @@ static void follow(struct courier *courier, const struct config_service *service
     courier->tally.service = service->name;
     pace_limit(&courier->pace, service->concurrency, service->rate, clock_steady_ms());
     tally_pace(&courier->tally, &courier->pace);
+    follow_order(courier, service);
 }
 
 static void on_due(void *arg) {
@@ -108,6 +124,7 @@ void courier_destroy(struct courier *courier) {
         end_attempt(LIST_FIRST(&courier->attempts));
     loop_timer_destroy(courier->due);
     signer_destroy(courier->signer);
+    order_destroy(courier->order);
     string_finish(&courier->place);
     free(courier);
 }
@@ -125,12 +142,13 @@ struct text courier_waits_at(const struct courier *courier) {
 
 bool courier_done(const struct courier *courier) {
     /* While Redis is away a take has not been sent: nothing is handed out by it. */
-    bool handed_out = courier->state == COURIER_TAKING && ledger_connected(courier->house->ledger);
-    return courier->stopped && !handed_out && courier->in_flight == 0;
+    bool asks = courier->state == COURIER_TAKING || courier->state == COURIER_LEAVING;
+    bool waits = asks && ledger_connected(courier->house->ledger);
+    return courier->stopped && !waits && courier->in_flight == 0;
 }
 
 bool courier_idle(const struct courier *courier) {
-    bool asks = courier->state == COURIER_TAKING || courier->state == COURIER_HEALING;
+    bool asks = courier->state != COURIER_CLOSED && courier->state != COURIER_RESTING;
     return courier->stopped && !asks && courier->in_flight == 0;
 }
 
@@ -172,7 +190,49 @@ static void wake_soon(struct courier *courier) {
         look_again_in(courier, 0);
 }
 
+static size_t retry_slots(struct courier *courier) {
+    return pace_retry_slots(&courier->pace, free_slots(courier), courier->retries);
+}
+
+static struct order_slots order_slots(struct courier *courier) {
+    return (struct order_slots){
+        .free = free_slots(courier),
+        .retries = retry_slots(courier),
+        .probe = courier->pace.open,
+        .now_ms = clock_steady_ms(),
+    };
+}
+
+static bool lanes_are_ready(struct courier *courier) {
+    if (!courier->order)
+        return false;
+    struct order_slots slots = order_slots(courier);
+    return order_ready(courier->order, &slots);
+}
+
+static bool flies_besides(const struct courier *courier, struct text stream_id,
+                          const struct attempt *this) {
+    const struct attempt *attempt;
+    LIST_FOREACH (attempt, &courier->attempts, attempts)
+        if (attempt != this && text_equal(attempt->event.stream_id, stream_id))
+            return true;
+    return false;
+}
+
+static bool flies(void *arg, struct text stream_id) {
+    return flies_besides(arg, stream_id, NULL);
+}
+
 /* Settle */
+
+static void go_on(struct courier *);
+
+static void note_settled(struct courier *courier, const struct attempt *attempt,
+                         enum moves_settled settled) {
+    /* Where there is another attempt at it, that one says what becomes of it. */
+    if (courier->order && !flies_besides(courier, attempt->event.stream_id, attempt))
+        order_settled(courier->order, attempt, settled, clock_steady_ms());
+}
 
 static void on_settled(void *arg, enum moves_settled settled) {
     struct attempt *attempt = arg;
@@ -180,8 +240,11 @@ static void on_settled(void *arg, enum moves_settled settled) {
     tally_settled(&courier->tally, attempt, settled);
     if (attempt->probe) /* the next one's time is another now */
         courier->held_to_ms = 0;
+    note_settled(courier, attempt, settled);
     end_attempt(attempt);
-    if (courier->stopped)
+    if (courier->stopped && courier->state == COURIER_RESTING)
+        go_on(courier);
+    else if (courier->stopped)
         courier->house->on_rest(courier->house->arg);
     if (courier->stopped || courier->state != COURIER_RESTING)
         return;
@@ -192,7 +255,8 @@ static void on_settled(void *arg, enum moves_settled settled) {
     }
     /* At the stream's end with nothing due a take would find nothing: the bell rings when it would.
      * Else in the next turn, with all the slots that are settled in this one. */
-    if (!courier->drained || courier->take_wanted || courier->retry_waits)
+    if (!courier->drained || courier->take_wanted || courier->retry_waits ||
+        lanes_are_ready(courier))
         wake_soon(courier);
     else
         courier->house->on_rest(courier->house->arg);
@@ -203,14 +267,22 @@ struct breaker { /* what an attempt means for it */
     int64_t probe_in_ms;
 };
 
+static struct text lane_of(const struct attempt *attempt) {
+    const struct order *order = attempt->courier->order;
+    return order ? order_lane(order, attempt->event.stream_id, attempt->move) : (struct text){0};
+}
+
 static void settle(struct attempt *attempt, const struct verdict *verdict, struct breaker breaker,
                    int status, int64_t took_ms) {
+    attempt->move = verdict->move;
+    attempt->again_at_ms = clock_steady_ms() + verdict->delay_ms + AFTER_DUE_MS;
     moves_settle(attempt->courier->house->ledger,
                  &(struct moves_settle){
                      .service = attempt->courier->service->name,
                      .stream_id = attempt->event.stream_id,
                      .lease = attempt->lease,
                      .event_id = attempt->event.id,
+                     .lane = lane_of(attempt),
                      .revived = attempt->event.to.size > 0,
                      .verdict = verdict->move,
                      .delay_ms = verdict->delay_ms,
@@ -271,6 +343,9 @@ static void on_answered(void *arg, const struct http_result *result) {
 static void start_attempt(struct courier *courier, const struct moves_haul *haul, size_t i) {
     struct attempt *attempt = attempt_create(&haul->taken[i], haul->now_ms);
     attempt->service = courier->service;
+    if (courier->order && order_dead_before(courier->order, attempt->event.stream_id).size)
+        attempt->after_dead =
+            text_copy(order_dead_before(courier->order, attempt->event.stream_id));
     attempt->probe = haul->probe;
     attempt->round = pace_start(&courier->pace);
     add_attempt(courier, attempt);
@@ -290,14 +365,40 @@ static void start_attempt(struct courier *courier, const struct moves_haul *haul
 static void heal(struct courier *);
 static void take(struct courier *);
 
+static bool take_is_of_use(struct courier *courier) {
+    struct order_slots slots = order_slots(courier);
+    return courier->order ? order_wants(courier->order, &slots) : slots.free > 0;
+}
+
 /* Where only `rate` stands in the way, it comes back when that lets it. */
 static bool may_take(struct courier *courier) {
-    if (free_slots(courier) > 0)
+    if (take_is_of_use(courier))
         return true;
     int64_t wait_ms = pace_wait_ms(&courier->pace, clock_steady_ms());
     if (wait_ms)
         look_again_in(courier, wait_ms);
+    if (courier->order)
+        look_again_in(courier, order_wait_ms(courier->order, clock_steady_ms()));
     return false;
+}
+
+static void on_released(void *arg, enum ledger_outcome outcome) {
+    struct courier *courier = arg;
+    (void)outcome; /* where it was not to be had, its time runs out */
+    courier->state = COURIER_RESTING;
+    go_on(courier);
+}
+
+/* With nothing in flight: whoever comes next may try everything at once. */
+static void leave(struct courier *courier) {
+    courier->state = COURIER_LEAVING;
+    moves_release(courier->house->ledger, courier->service->name, order_owner(courier->order),
+                  LEDGER_DEADLINE_MS, on_released, courier);
+    order_forget(courier->order);
+}
+
+static bool may_leave(const struct courier *courier) {
+    return courier->in_flight == 0 && courier->order && order_owner(courier->order);
 }
 
 /* The one way from a finished call to the next: heal before take, and rest when nothing is wanted.
@@ -306,7 +407,9 @@ static void go_on(struct courier *courier) {
     courier->state = COURIER_RESTING;
     if (courier->next)
         follow(courier, courier->next);
-    if (courier->stopped)
+    if (courier->stopped && may_leave(courier))
+        leave(courier);
+    else if (courier->stopped)
         courier->house->on_rest(courier->house->arg);
     else if (courier->heal_wanted)
         heal(courier);
@@ -326,19 +429,36 @@ static void note_haul(struct courier *courier, const struct moves_haul *haul) {
 
 /* Another forwarder's probe, or a person, may end it sooner than it was told. */
 static void note_hold(struct courier *courier, int64_t held_for_ms) {
-    int64_t look_ms = held_for_ms < LOOK_AT_HOLD_MS ? held_for_ms : LOOK_AT_HOLD_MS;
+    bool owns = courier->order && order_owner(courier->order);
+    int64_t most_ms = owns ? ORDER_RENEW_MS : LOOK_AT_HOLD_MS;
+    int64_t look_ms = held_for_ms < most_ms ? held_for_ms : most_ms;
     courier->held_to_ms = clock_steady_ms() + look_ms;
     loop_timer_cancel(courier->due);
     look_again_in(courier, look_ms);
 }
 
-static size_t retry_slots(struct courier *courier) {
-    return pace_retry_slots(&courier->pace, free_slots(courier), courier->retries);
+static void note_due(struct courier *courier, const struct moves_haul *haul) {
+    /* Due, but without a slot: its time is when another retry is settled. */
+    courier->retry_waits = haul->next_due_in_ms == 0 && retry_slots(courier) == 0;
+    if (haul->next_due_in_ms >= 0 && !courier->retry_waits)
+        look_again_in(courier, haul->next_due_in_ms);
+}
+
+static void note_lanes(struct courier *courier) {
+    courier->take_wanted = courier->take_wanted || lanes_are_ready(courier);
+    look_again_in(courier, order_wait_ms(courier->order, clock_steady_ms()));
+}
+
+/* False where what is handed out may not be started. */
+static bool note_order(struct courier *courier, const struct moves_haul *haul) {
+    return !courier->order || order_told(courier->order, haul, flies, courier, clock_steady_ms());
 }
 
 static void on_taken(void *arg, const struct moves_haul *haul) {
     struct courier *courier = arg;
     if (haul->outcome != LEDGER_DONE) {
+        if (courier->order) /* it may have been handed something all the same */
+            order_doubt(courier->order);
         /* Its place is old now: the bell would ring at once, again and again. */
         courier->drained = false;
         look_again_in(courier, AFTER_TROUBLE_MS);
@@ -353,32 +473,36 @@ static void on_taken(void *arg, const struct moves_haul *haul) {
     note_haul(courier, haul);
     /* Even when stopped meanwhile: they were handed to us, and nobody else gets them before the
      * lease ends. */
-    for (size_t i = 0; i < haul->count; i++)
+    bool startable = note_order(courier, haul);
+    for (size_t i = 0; i < haul->count && startable; i++)
         start_attempt(courier, haul, i);
-    /* Due, but without a slot: its time is when another retry is settled. */
-    courier->retry_waits = haul->next_due_in_ms == 0 && retry_slots(courier) == 0;
-    if (haul->next_due_in_ms >= 0 && !courier->retry_waits)
-        look_again_in(courier, haul->next_due_in_ms);
-    if (haul->held_for_ms)
-        note_hold(courier, haul->held_for_ms);
     courier->drained = !haul->more && !haul->held_for_ms;
     courier->take_wanted = courier->take_wanted || haul->more;
+    if (courier->order)
+        note_lanes(courier);
+    else
+        note_due(courier, haul);
+    if (haul->held_for_ms)
+        note_hold(courier, haul->held_for_ms);
     go_on(courier);
 }
 
 static void take(struct courier *courier) {
+    struct moves_take what = {
+        .service = courier->service,
+        .slots = free_slots(courier),
+        .retry_slots = retry_slots(courier),
+        .lease_ms = courier->service->timeout_ms + LEASE_SPARE_MS,
+        .owed_most_ms = courier->house->owed_most_ms,
+        .deadline_ms = LEDGER_DEADLINE_MS,
+    };
     courier->take_wanted = false;
     courier->state = COURIER_TAKING;
-    moves_take(courier->house->ledger,
-               &(struct moves_take){
-                   .service = courier->service,
-                   .slots = free_slots(courier),
-                   .retry_slots = retry_slots(courier),
-                   .lease_ms = courier->service->timeout_ms + LEASE_SPARE_MS,
-                   .owed_most_ms = courier->house->owed_most_ms,
-                   .deadline_ms = LEDGER_DEADLINE_MS,
-               },
-               on_taken, courier);
+    if (courier->order) {
+        struct order_slots slots = order_slots(courier);
+        what.order = order_ask(courier->order, &slots, &what.slots);
+    }
+    moves_take(courier->house->ledger, &what, on_taken, courier);
 }
 
 void courier_wake(struct courier *courier) {
@@ -395,6 +519,8 @@ static void on_healed(void *arg, const struct moves_healed *healed) {
         return;
     }
     tally_healed(&courier->tally, healed);
+    if (courier->order && (healed->group_made || healed->put_back || healed->made_due))
+        order_doubt(courier->order);
     go_on(courier);
 }
 
@@ -407,6 +533,12 @@ static void heal(struct courier *courier) {
 }
 
 void courier_open(struct courier *courier) {
+    if (courier->order)
+        order_doubt(courier->order);
+    courier_heal(courier);
+}
+
+void courier_heal(struct courier *courier) {
     courier->heal_wanted = true;
     if (courier->state == COURIER_CLOSED || courier->state == COURIER_RESTING)
         go_on(courier);
@@ -415,6 +547,8 @@ void courier_open(struct courier *courier) {
 void courier_stop(struct courier *courier) {
     courier->stopped = true;
     loop_timer_cancel(courier->due);
+    if (courier->state == COURIER_RESTING && may_leave(courier))
+        go_on(courier);
 }
 
 /* A take under way is finished by the edition that asked: its lease goes by that one's time-out,

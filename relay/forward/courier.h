@@ -25,6 +25,7 @@ struct courier *courier_create(const struct courier_house *, const struct config
 void courier_destroy(struct courier *);
 
 void courier_open(struct courier *); /* the ledger was opened, or is back: heal, then take */
+void courier_heal(struct courier *); /* as a matter of routine */
 void courier_wake(struct courier *); /* the stream may have grown */
 void courier_stop(struct courier *); /* takes no more; what is in flight is still settled */
 /* By another edition from now on, also after a stop; what is in flight keeps to its own. */

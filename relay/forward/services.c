@@ -68,7 +68,7 @@ static void on_heal_round(void *arg) {
     if (!services->opened || opens || !ledger_connected(services->needs.ledger))
         return;
     for (size_t i = 0; i < services->count; i++)
-        courier_open(services->couriers[i]);
+        courier_heal(services->couriers[i]);
 }
 
 /* What a courier says */

@@ -62,6 +62,7 @@ static const char every_key[] = "redis:\n"
                                 "    connect_timeout: 250ms\n"
                                 "    concurrency: 3\n"
                                 "    rate: 50\n"
+                                "    order_by: data.candidate_id\n"
                                 "    retry: {first: 2s, most: 1m, give_up: 7d}\n"
                                 "    sign:\n"
                                 "      scheme: standard-webhooks\n"
@@ -233,6 +234,7 @@ static void test_every_key_arrives_service(void **state) {
     assert_int_equal(service->connect_timeout_ms, 250);
     assert_int_equal(service->concurrency, 3);
     assert_int_equal(service->rate, 50);
+    assert_string_equal(service->order_by, "data.candidate_id");
     assert_int_equal(service->retry_first_ms, 2000);
     assert_int_equal(service->retry_most_ms, 60000);
     assert_int_equal(service->retry_give_up_ms, 604800000);
@@ -301,6 +303,7 @@ static void test_what_is_left_out_has_its_default(void **state) {
     assert_int_equal(service->connect_timeout_ms, 5000);
     assert_int_equal(service->concurrency, 8);
     assert_int_equal(service->rate, 0);
+    assert_string_equal(service->order_by, "none");
     assert_int_equal(service->retry_first_ms, 1000);
     assert_int_equal(service->retry_most_ms, 900000);
     assert_int_equal(service->retry_give_up_ms, 259200000);
@@ -480,10 +483,10 @@ static void test_print_shows_values_and_where_they_came_from(void **state) {
     assert_line(&lines, "serve.endpoints[0].secret_files = [secret, old]   # t:15");
     assert_line(&lines, "serve.durability = ledger   # t:25");
     assert_line(&lines, "serve.spool.keep = 30m   # t:26");
-    assert_line(&lines, "services[0].retry.most = 1m   # t:40");
-    assert_line(&lines, "services[0].headers.X-Source = kula   # t:44");
-    assert_line(&lines, "services[0].header_files.Authorization = header   # t:45");
-    assert_line(&lines, "services[0].sign.secret_files = [webhook, webhook2]   # t:43");
+    assert_line(&lines, "services[0].retry.most = 1m   # t:41");
+    assert_line(&lines, "services[0].headers.X-Source = kula   # t:45");
+    assert_line(&lines, "services[0].header_files.Authorization = header   # t:46");
+    assert_line(&lines, "services[0].sign.secret_files = [webhook, webhook2]   # t:44");
     assert_null(strstr(lines.data, "s3cret"));
     assert_null(strstr(lines.data, "t0ken"));
     config_destroy(config);

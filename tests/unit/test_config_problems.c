@@ -32,6 +32,10 @@ struct problems_case {
 
 #define SERVICE "services:\n  - {name: a, url: \"http://a\", "
 
+#define NO_ORDER                                                                                   \
+    "is no order: write none, account, or the path of a member in the body, with 2 to 8 parts, "   \
+    "as in data.candidate_id\n"
+
 #define NO_KEY                                                                                     \
     "is not a Standard Webhooks secret: base64 of 24 to 64 bytes, with whsec_ before it; "         \
     "`openssl rand -base64 32` makes one\n"
@@ -273,6 +277,21 @@ static const struct problems_case cases[] = {
      "    url: http://a/\n"
      "    concurrency: many\n",
      "t:4:18: services[0].concurrency: \"many\" is not a whole number\n"},
+    {CONFIG_FOR_LEDGER, SERVICE "order_by: none}\n", ""},
+    {CONFIG_FOR_LEDGER, SERVICE "order_by: account}\n", ""},
+    {CONFIG_FOR_LEDGER, SERVICE "order_by: data.a.b.c.d.e.f.g}\n", ""},
+    {CONFIG_FOR_LEDGER, SERVICE "order_by: acount}\n",
+     "t:2:42: services[0].order_by: \"acount\" " NO_ORDER},
+    {CONFIG_FOR_LEDGER, SERVICE "order_by: data.}\n",
+     "t:2:42: services[0].order_by: \"data.\" " NO_ORDER},
+    {CONFIG_FOR_LEDGER, SERVICE "order_by: .id}\n",
+     "t:2:42: services[0].order_by: \".id\" " NO_ORDER},
+    {CONFIG_FOR_LEDGER, SERVICE "order_by: a..b}\n",
+     "t:2:42: services[0].order_by: \"a..b\" " NO_ORDER},
+    {CONFIG_FOR_LEDGER, SERVICE "order_by: \"a.b c\"}\n",
+     "t:2:42: services[0].order_by: \"a.b c\" " NO_ORDER},
+    {CONFIG_FOR_LEDGER, SERVICE "order_by: a.b.c.d.e.f.g.h.i}\n",
+     "t:2:42: services[0].order_by: \"a.b.c.d.e.f.g.h.i\" " NO_ORDER},
     {CONFIG_FOR_LEDGER,
      "services:\n"
      "  - name: a\n"
