@@ -19,7 +19,7 @@ enum {
     MOST_IDLE = 10000,
     FULL_UNTIL = MOST_IDLE / 4 * 3, /* so far they have to go down before it is told once more */
     /* A lease is for an attempt and five seconds; it was given before its take was answered. */
-    LATE_MS = 2500,
+    LATE_MS = 4000,
     MISSED_ROUND_MS = 15000,
 };
 

@@ -77,6 +77,22 @@ class Order(OrderStory):
         self.house.settle()
         self.assertEqual(inversions(crm.requests), [])
 
+    def test_both_killed_in_the_middle_another_one_goes_on_in_order(self):
+        crm = self.house.service("crm", **BY_CANDIDATE)
+        crm.slow(0.01)
+        self.house.start()
+        first = self.house.forward
+        self.house.start_forward()
+        sent = self.send("abcdefghij", 10)
+        crm.wait(lambda all_: len(all_) >= 20, "it is under way")
+        first.kill()
+        self.house.forward.kill()
+        self.house.start_forward()
+        crm.wait_delivered(sent, 40)
+        self.house.settle()
+        self.assertEqual(inversions(crm.requests), [])
+        self.assertLessEqual(len(crm.requests), len(sent) + 8, "what was in flight")
+
     def test_one_that_is_told_to_stop_gives_it_up_at_once(self):
         self.house.service("crm", **BY_CANDIDATE)
         self.house.start()
