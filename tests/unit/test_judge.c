@@ -15,6 +15,14 @@ static const int64_t T_MS = INT64_C(1736937000000);
 
 #define V1 "b65129c1cc468b2f1d051469267116ff06caa6b0e5f96a86bdc71adbe87dfa56"
 
+/* Signed over what JSON.stringify(JSON.parse(body)) makes of it. */
+#define V1_JAVASCRIPT "5ffdcb23dca0acd0f591472f562bc90f9dc7f10eb72cbceabc0d9180a2fedd01"
+
+static const char rails[] =
+    "{\"event\":\"job.updated\",\"event_id\":\"evt_b\",\"created_at\":\"2025-01-15T10:30:00Z\","
+    "\"account_id\":12345,\"data\":{\"description\":"
+    "\"\\u003cp\\u003eR\\u0026D\\u003c/p\\u003e\",\"salary\":120000.0}}";
+
 static const char ping[] =
     "{\"event\":\"ping\",\"event_id\":\"evt_test_abc123\",\"created_at\":\"2025-01-15T10:30:00Z\","
     "\"account_id\":12345,\"data\":{\"message\":\"Webhook test\"}}";
@@ -72,7 +80,9 @@ static void test_it_is_remembered_for_longer_where_it_came_from_the_future(void 
 }
 
 static void test_what_does_not_pass_stays_and_it_is_told_why(void **state) {
-    struct config_endpoint reject = plain, only_ours = plain, only_others = plain, bare = plain;
+    struct config_endpoint reject = plain, only_ours = plain, only_others = plain, bare = plain,
+                           either = plain;
+    either.signed_body = CONFIG_SIGNED_BODY_RAW_OR_CANONICAL;
     reject.stale = CONFIG_STALE_REJECT;
     only_ours.accounts = ours;
     only_others.accounts = others;
@@ -95,6 +105,10 @@ static void test_what_does_not_pass_stays_and_it_is_told_why(void **state) {
         {&plain, "kula", "t=1736937000,v1=" V1, "", 0, "unmatched"},
         {&plain, "kula", "", ping, 0, "missing"},
         {&plain, "kula", "hello", ping, 0, "malformed"},
+        {&plain, "kula", "t=1736937000,v1=" V1_JAVASCRIPT, rails, 0, "unmatched"},
+        {&either, "kula", "t=1736937000,v1=" V1_JAVASCRIPT, rails, 0, NULL},
+        {&either, "kula", "t=1736937000,v1=" V1, ping, 0, NULL},
+        {&either, "kula", "t=1736937000,v1=" V1, rails, 0, "unmatched"},
         /* By the time of receipt, not by ours, which is years later. */
         {&reject, "kula", "t=1736937000,v1=" V1, ping, 5 * MINUTE, NULL},
         {&reject, "kula", "t=1736937000,v1=" V1, ping, 6 * MINUTE, "stale"},
