@@ -39,6 +39,10 @@ static const struct cli_command commands[] = {
      "[--url URL] [--secret-file FILE] [--type TYPE] [--body FILE|-] [--id ID] [--count N] "
      "[--rate N] [--concurrency N] [--ca-file FILE] [--json]",
      "signs and sends deliveries as Kula does", send_main},
+    {"verify",
+     "--secret-file FILE --signature HEADER [--body FILE|-] [--at UNIX] [--tolerance DURATION] "
+     "[--signed-body WORD] [--timestamp VALUE] [--explain] [--json]",
+     "would this delivery be accepted, and why not?", verify_main},
     {"spool", "status|list|verify [--directory DIR] [--json]", "what is on disk, before Redis",
      spool_main},
     {"audit", "[--json]", "do the counts balance?", audit_main},

@@ -19,46 +19,69 @@ const char *signature_reading_name(enum signature_reading reading) {
     return reading == SIGNATURE_CANONICAL ? "canonical" : "raw";
 }
 
-static bool read_t(struct text digits, struct signature *signature) {
+/* These give what they expected instead, NULL where all is well; `rest` begins where that stands.
+ */
+
+static const char *read_t(struct text digits, struct signature *signature) {
     uint64_t t_s;
-    bool first = signature->t_digits.size == 0;
-    if (!first || digits.size > T_DIGITS_MOST || !text_to_uint(digits, INT64_MAX, &t_s))
-        return false;
+    if (signature->t_digits.size)
+        return "no second t";
+    if (digits.size > T_DIGITS_MOST || !text_to_uint(digits, INT64_MAX, &t_s))
+        return "Unix seconds in 1 to 15 digits";
     signature->t_digits = digits;
     signature->t_s = (int64_t)t_s;
-    return true;
+    return NULL;
 }
 
-static bool read_v1(struct text hex, struct signature *signature) {
+static const char *read_v1(struct text hex, struct signature *signature) {
     if (signature->count == SIGNATURE_MOST)
-        return false;
-    return hmac_parse(hex, signature->v1[signature->count++]);
+        return "no more than 8 v1";
+    return hmac_parse(hex, signature->v1[signature->count++]) ? NULL : "64 hexadecimal digits";
 }
 
-static bool read_item(struct text item, struct signature *signature) {
-    struct text value = item;
-    struct text name = text_cut(&value, '=');
-    if (name.size == item.size)
-        return false; /* no "=" */
+static const char *read_item(struct text *rest, struct signature *signature) {
+    struct text item = *rest;
+    struct text name = text_cut(rest, '=');
+    if (name.size == item.size) {
+        *rest = item;
+        return "name=value";
+    }
     if (text_is(name, "t"))
-        return read_t(value, signature);
+        return read_t(*rest, signature);
     if (text_is(name, "v1"))
-        return read_v1(value, signature);
-    return true;
+        return read_v1(*rest, signature);
+    return NULL;
+}
+
+static const char *read_header(struct text *rest, struct signature *signature) {
+    struct text header = *rest;
+    while (header.size) {
+        *rest = text_trim(text_cut(&header, ','));
+        /* An empty item says nothing (HTTP's lists may hold some), and the guide's
+         * sample takes a comma at the end too. */
+        const char *expected = rest->size ? read_item(rest, signature) : NULL;
+        if (expected)
+            return expected;
+    }
+    *rest = header;
+    if (signature->t_digits.size == 0)
+        return "t=, with Unix seconds";
+    return signature->count ? NULL : "v1=, with 64 hexadecimal digits";
 }
 
 enum signature_verdict signature_parse(struct text header, struct signature *signature) {
     *signature = (struct signature){0};
     if (text_trim(header).size == 0)
         return SIGNATURE_MISSING;
-    while (header.size) {
-        struct text item = text_trim(text_cut(&header, ','));
-        /* An empty item says nothing (HTTP's lists may hold some), and the guide's
-         * sample takes a comma at the end too. */
-        if (item.size && !read_item(item, signature))
-            return SIGNATURE_MALFORMED;
-    }
-    return signature->t_digits.size && signature->count ? SIGNATURE_GOOD : SIGNATURE_MALFORMED;
+    return read_header(&header, signature) ? SIGNATURE_MALFORMED : SIGNATURE_GOOD;
+}
+
+const char *signature_expected(struct text header, size_t *at) {
+    struct signature signature = {0};
+    struct text rest = header;
+    const char *expected = read_header(&rest, &signature);
+    *at = rest.data ? (size_t)(rest.data - header.data) : header.size;
+    return expected;
 }
 
 bool signature_fresh(const struct signature *signature, int64_t now_s, int64_t tolerance_s) {

@@ -35,6 +35,10 @@ struct signature {
 /* GOOD (meaning well-formed), MALFORMED or MISSING. */
 enum signature_verdict signature_parse(struct text header, struct signature *);
 
+/* Of a malformed one, for people: what was expected instead of what stands there, so many bytes
+ * from its beginning. NULL where nothing was. */
+const char *signature_expected(struct text header, size_t *at);
+
 /* Whether t is within tolerance of now, both ways; at exactly the tolerance it is. */
 bool signature_fresh(const struct signature *, int64_t now_s, int64_t tolerance_s);
 

@@ -14,5 +14,6 @@ int show_main(int argc, char **argv);
 int spool_main(int argc, char **argv);
 int tail_main(int argc, char **argv);
 int up_main(int argc, char **argv);
+int verify_main(int argc, char **argv);
 int version_main(int argc, char **argv);
 int webhook_main(int argc, char **argv);

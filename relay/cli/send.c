@@ -1,8 +1,5 @@
 /* send signs deliveries and sends them as Kula does. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "cli/body.h"
 #include "cli/commands.h"
 #include "cli/sender.h"
 #include "cli/target.h"
@@ -20,25 +17,6 @@ struct send {
     struct sender *sender;
     struct loop_timer *progress;
 };
-
-static bool read_body(struct send *send) {
-    bool from_stdin = strcmp(send->body_file, "-") == 0;
-    FILE *file = from_stdin ? stdin : fopen(send->body_file, "re");
-    char block[65536];
-    size_t size;
-    if (!file)
-        return cli_fail(&send->cli, CLI_FAILED, "%s: %s", send->body_file, strerror(errno));
-    while ((size = fread(block, 1, sizeof block, file)) > 0)
-        string_add(&send->body, text_slice(block, size));
-    bool failed = ferror(file);
-    if (!from_stdin)
-        fclose(file);
-    if (failed)
-        return cli_fail(&send->cli, CLI_FAILED, "%s cannot be read", send->body_file);
-    string_add_of(&send->body, ""); /* so that an empty file is a body too */
-    send->plan.body = string_text(&send->body);
-    return true;
-}
 
 static bool valid(struct send *send) {
     struct options *options = &send->cli.options;
@@ -122,6 +100,7 @@ static void print_summary(struct send *send) {
 static void run(struct send *send) {
     struct cli *cli = &send->cli;
     cli->loop = loop_create();
+    send->plan.body = string_text(&send->body);
     send->plan.url = send->target.url;
     send->plan.ca_file = send->target.ca_file;
     send->plan.secret = &send->target.secret;
@@ -171,7 +150,8 @@ int send_main(int argc, char **argv) {
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
     };
     if (cli_start(&send.cli, &manual, argc, argv) && valid(&send) &&
-        (!send.body_file || read_body(&send)) && target_find(&send.cli, &send.where, &send.target))
+        (!send.body_file || body_read(&send.cli, send.body_file, &send.body)) &&
+        target_find(&send.cli, &send.where, &send.target))
         run(&send);
     target_finish(&send.target);
     string_finish(&send.body);

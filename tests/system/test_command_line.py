@@ -8,10 +8,9 @@ from house import SECRET, Story
 from processes import RELAY, run
 from sim import events
 
-COMMANDS = ("serve", "forward", "up", "demo", "tail", "show", "dead", "pen", "pause", "resume", "service", "send", "spool",
+COMMANDS = ("serve", "forward", "up", "demo", "tail", "show", "dead", "pen", "pause", "resume", "service", "send", "verify", "spool",
             "audit", "check", "webhook", "watch", "version")
-NOT_YET = ("status", "doctor", "replay", "listen", "verify",
-           "erase")
+NOT_YET = ("status", "doctor", "replay", "listen", "erase")
 PERSON = "Zoë Ångström"
 
 
@@ -47,7 +46,8 @@ class WithoutALedger(Story):
                       ["pen"], ["pen", "burn"], ["pen", "release"], ["pen", "drop"],
                       ["pen", "show", "--all", "1-0"], ["pause"], ["pause", "a", "b"], ["resume"], ["service"],
                       ["service", "list", "x"], ["service", "forget"], ["service", "burn", "crm"],
-                      ["send", "--count", "-1"], ["audit", "x"], ["spool"],
+                      ["send", "--count", "-1"], ["verify"], ["verify", "--signature", "x"],
+                      ["audit", "x"], ["spool"],
                       ["webhook"], ["webhook", "burn"], ["webhook", "list", "x"], ["webhook", "show"],
                       ["webhook", "create"], ["webhook", "create", "--url", "https://a/"],
                       ["webhook", "create", "--url", "http://a/", "--events", "*"],

@@ -193,6 +193,39 @@ static void test_a_header_is_read_strictly_but_in_any_order(void **state) {
     }
 }
 
+static void test_what_was_expected_is_told_with_its_place(void **state) {
+    (void)state;
+    static const struct {
+        const char *header, *expected; /* NULL: nothing */
+        size_t at;
+    } cases[] = {
+        {"t=1736937000,v1=" V1_A, NULL, 0},
+        {"nonsense", "name=value", 0},
+        {"t=1736937000, nonsense", "name=value", 14},
+        {"t=1736937000 v1=" V1_A, "Unix seconds in 1 to 15 digits", 2},
+        {" t=", "Unix seconds in 1 to 15 digits", 3},
+        {"t=1,t=1,v1=" V1_A, "no second t", 6},
+        {"t=1736937000,v1=abc", "64 hexadecimal digits", 16},
+        {"t=1," SEVEN_NONE ",v1=" V1_NONE ",v1=" V1_A, "no more than 8 v1", 551},
+        {"v1=" V1_A, "t=, with Unix seconds", 67},
+        {"t=1,v1=" V1_A ",t2=3", NULL, 0},
+        {"t=1,", "v1=, with 64 hexadecimal digits", 4},
+        {",", "t=, with Unix seconds", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t at = 0;
+        const char *expected = signature_expected(text_of(cases[i].header), &at);
+        if (!cases[i].expected) {
+            assert_null(expected);
+            continue;
+        }
+        assert_non_null(expected);
+        assert_string_equal(expected, cases[i].expected);
+        if (at != cases[i].at)
+            fail_msg("\"%s\" at %zu", cases[i].header, at);
+    }
+}
+
 static void test_t_may_be_just_the_tolerance_away(void **state) {
     (void)state;
     static const struct {
@@ -267,6 +300,7 @@ int main(void) {
         cmocka_unit_test(test_one_changed_bit_of_the_body_is_unmatched),
         cmocka_unit_test(test_the_mac_covers_the_digits_as_sent),
         cmocka_unit_test(test_a_header_is_read_strictly_but_in_any_order),
+        cmocka_unit_test(test_what_was_expected_is_told_with_its_place),
         cmocka_unit_test(test_t_may_be_just_the_tolerance_away),
         cmocka_unit_test(test_a_tolerance_of_0_is_off),
         cmocka_unit_test(test_whichever_secret_made_it_is_told),
