@@ -36,6 +36,7 @@ struct http_request {
     bool over_socket, link_local;
     char guarded[ADDRESS_BYTES]; /* an address that was not gone to, else empty */
     int64_t since_ms;
+    int timeout_ms;
     char words[CURL_ERROR_SIZE];
 };
 TAILQ_HEAD(requests, http_request);
@@ -372,6 +373,17 @@ static void set_tls(CURL *easy, const struct http_call *call) {
     curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");
 }
 
+/* libcurl's clock starts when it first looks at the request: in a process that was frozen before
+ * that, much later than the caller's. */
+static int on_connected(void *arg, char *theirs, char *ours, int their_port, int our_port) {
+    struct http_request *request = arg;
+    (void)theirs, (void)ours, (void)their_port, (void)our_port;
+    if (clock_steady_ms() - request->since_ms < request->timeout_ms)
+        return CURL_PREREQFUNC_OK;
+    request->problem = "its time was over before it could be sent";
+    return CURL_PREREQFUNC_ABORT;
+}
+
 static void set_manners(struct http_request *request) {
     CURL *easy = request->easy;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
@@ -387,6 +399,8 @@ static void set_manners(struct http_request *request) {
     curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* nothing from the environment */
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket_wanted);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, request);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -403,6 +417,7 @@ void http_client_send(struct http_client *client, const struct http_call *call, 
     request->answer.keep_bytes = call->keep_bytes;
     request->link_local = call->link_local;
     request->since_ms = clock_steady_ms();
+    request->timeout_ms = call->timeout_ms;
     set_manners(request);
     set_url(request, call->url);
     set_method(request->easy, call);

@@ -123,6 +123,25 @@ static void test_only_what_was_asked_for_is_sent(void **state) {
     finish(&seen);
 }
 
+static void test_what_could_not_be_sent_within_its_time_is_not_sent_later(void **state) {
+    static const struct scripted_answer ok = {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
+    struct desk *desk = *state;
+    struct http_call call = post(desk, "{}");
+    struct seen seen;
+    say(desk, &ok);
+    send_and_wait(desk, &call, &seen); /* a connection that is kept */
+    finish(&seen);
+    call.timeout_ms = BRIEF_MS;
+    seen = (struct seen){0};
+    http_client_send(desk->client, &call, on_done, &seen);
+    usleep((BRIEF_MS + 50) * 1000); /* as a process that is frozen */
+    wait_for(desk, &seen);
+    assert_int_equal(seen.outcome, HTTP_FAILED);
+    assert_true(text_is(string_text(&seen.error), "its time was over before it could be sent"));
+    assert_int_equal(scripted_requests(desk->server), 1);
+    finish(&seen);
+}
+
 static void test_a_get_has_no_body(void **state) {
     static const struct scripted_answer ok = {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"};
     struct desk *desk = *state;
@@ -536,6 +555,7 @@ static void test_over_tls_the_certificate_has_to_be_for_the_host(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_only_what_was_asked_for_is_sent),
+        TEST(test_what_could_not_be_sent_within_its_time_is_not_sent_later),
         TEST(test_a_get_has_no_body),
         TEST(test_each_answer_has_its_status_and_none_is_followed),
         TEST(test_a_header_of_the_answer_can_be_asked_for),
