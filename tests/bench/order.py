@@ -2,11 +2,12 @@
 """Order while forwarders are killed: events of many keys, a service that fails at random, and of
 two forward processes one is killed every two seconds.
 
-    python3 tests/bench/order.py [--events N] [--keys N] [--failures P] [--kill-every S]
+    python3 tests/bench/order.py [--events N] [--keys N] [--failures P] [--kill-every S] [--freeze S]
 
 The events stand in the stream before anybody forwards. The service notes what comes in which
 order. Prints inversions (a request for an event after one that stands behind it in its lane), how
-many events were never delivered, and how many were delivered again, in all and for each kill.
+many events were never delivered, and how many were delivered again, in all and for each kill. With
+--freeze nobody is killed, but stopped for so long and then woken up.
 Exits 1 where there is an inversion or a loss, where more was repeated than a window for each kill,
 or where the audit does not balance.
 """
@@ -14,6 +15,7 @@ or where the audit does not balance.
 import argparse
 import pathlib
 import random
+import signal
 import socket
 import sys
 import threading
@@ -76,20 +78,31 @@ def fill(redis, count, keys):
 
 
 class Killer(threading.Thread):
-    def __init__(self, house, every_s):
+    def __init__(self, house, chosen):
         super().__init__(daemon=True)
-        self.house, self.every_s = house, every_s
+        self.house, self.every_s, self.freeze_s = house, chosen.kill_every, chosen.freeze
         self.forwards = [house.start_forward(), house.start_forward()]
         self.kills = 0
         self.over = threading.Event()
 
     def run(self):
         while not self.over.wait(self.every_s):
-            number = random.randrange(2)
-            self.forwards[number].kill()
-            self.house.processes.remove(self.forwards[number])
             self.kills += 1
-            self.forwards[number] = self.house.start_forward(wait_open=False)
+            number = random.randrange(2)
+            if self.freeze_s:
+                self.freeze(self.forwards[number])
+            else:
+                self.forwards[number] = self.replace(self.forwards[number])
+
+    def replace(self, forward):
+        forward.kill()
+        self.house.processes.remove(forward)
+        return self.house.start_forward(wait_open=False)
+
+    def freeze(self, forward):
+        forward.signal(signal.SIGSTOP)
+        self.over.wait(self.freeze_s)
+        forward.signal(signal.SIGCONT)
 
     def stop(self):
         self.over.set()
@@ -127,14 +140,14 @@ def measure(house, chosen):
     house.service_settings.append({"name": "crm", "url": f"{service.url}/hooks/kula", **SETTINGS})
     house.redis.start()
     fill(house.redis, chosen.events, chosen.keys)
-    killer = Killer(house, chosen.kill_every)
+    killer = Killer(house, chosen)
     killer.start()
     took_s = wait_settled(house, killer, service, chosen.events)
     killer.stop()
     inversions, delivered, repeated = judge(service.arrived)
     lost = chosen.events - len(delivered)
     print(f"{chosen.events} events over {chosen.keys} keys, {chosen.failures:.0%} of the attempts fail, "
-          f"one of two forwarders killed every {chosen.kill_every:g} s")
+          f"one of two forwarders {'frozen' if chosen.freeze else 'killed'} every {chosen.kill_every:g} s")
     print(f"requests     {len(service.arrived)} in {took_s:.0f} s")
     print(f"kills        {killer.kills}")
     print(f"inversions   {inversions}")
@@ -148,7 +161,8 @@ def options():
     parser.add_argument("--events", type=int, default=100000)
     parser.add_argument("--keys", type=int, default=1000)
     parser.add_argument("--failures", type=float, default=0.05, help="how many of the attempts (0.05)")
-    parser.add_argument("--kill-every", type=float, default=2, metavar="S")
+    parser.add_argument("--kill-every", type=float, default=2, metavar="S", help="2")
+    parser.add_argument("--freeze", type=float, default=0, metavar="S", help="stop it so long instead of killing it")
     return parser.parse_args()
 
 
