@@ -116,12 +116,15 @@ void string_addf(struct string *s, const char *format, ...) {
 void string_vaddf(struct string *s, const char *format, va_list args) {
     va_list again;
     va_copy(again, args);
-    int size = vsnprintf(NULL, 0, format, args);
-    if (size > 0) {
+    /* Most often what is there already is room enough, and once is all. */
+    size_t room = s->capacity - s->size;
+    int size = vsnprintf(s->data ? s->data + s->size : NULL, room, format, args);
+    if (size > 0 && (size_t)size >= room) {
         make_room(s, (size_t)size);
         vsnprintf(s->data + s->size, (size_t)size + 1, format, again);
-        s->size += (size_t)size;
     }
+    if (size > 0)
+        s->size += (size_t)size;
     va_end(again);
 }
 
