@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/network.h"
 #include "base/random.h"
+#include "kula/canonical.h"
 #include "kula/envelope.h"
 #include "kula/policy.h"
 #include "serve/admission.h"
@@ -29,6 +30,9 @@ enum { ASK_LEAST_MS = 250 };
  * cannot write. A sync of two seconds is none: what comes during one waits for that and its own. */
 enum { SPOOL_PATIENCE_MS = 5000 };
 
+/* What a second reading costs besides the body's bytes, as if it were some. */
+enum { SECOND_BYTES = 4096 };
+
 /* Of a stranger's path, as much as goes into a log line. */
 enum { PATH_SHOWN = 200 };
 
@@ -45,6 +49,8 @@ struct ingress {
     struct http_server *server;
     LIST_HEAD(delivery_list, delivery) deliveries; /* each waits for spool or ledger */
     size_t delivery_count;
+    STAILQ_HEAD(second_list, delivery) seconds; /* of these, who wait for their second reading */
+    struct loop_timer *second_turn;
     struct proof_list proofs;
     struct string body;        /* of the answer that is being given */
     struct log_limit refusals; /* of which there may be any number */
@@ -56,6 +62,7 @@ struct ingress {
  * asked to store it has spoken. */
 struct delivery {
     LIST_ENTRY(delivery) link;
+    STAILQ_ENTRY(delivery) second_link;
     struct ingress *ingress;
     struct http_exchange *exchange; /* NULL: answered */
     unsigned asked;                 /* spool and ledger, who have not spoken yet */
@@ -165,10 +172,9 @@ static int64_t delivery_deadline_ms(const struct delivery *delivery) {
 
 /* ---- Is it Kula? ---- */
 
-static bool delivery_is_from_kula(struct delivery *delivery, enum answer *refusal) {
+static bool delivery_is_from_kula(struct delivery *delivery, enum signature_verdict verdict,
+                                  enum answer *refusal) {
     const struct proof_finding *found = &delivery->found;
-    enum signature_verdict verdict =
-        proof_end(delivery->exchange, delivery->received_ms, &delivery->found);
     int64_t apart_ms = found->ahead_ms < 0 ? -found->ahead_ms : found->ahead_ms;
     delivery->stale = verdict == SIGNATURE_STALE;
     delivery->authentic = verdict == SIGNATURE_GOOD || delivery->stale;
@@ -398,22 +404,56 @@ static void answer_health_check(struct ingress *ingress, struct http_exchange *e
     http_exchange_answer(&exchange, &http);
 }
 
-static void on_request(void *arg, struct http_exchange *exchange) {
-    struct ingress *ingress = arg;
-    struct text method = http_exchange_method(exchange);
-    struct text path = http_exchange_path(exchange);
+static void delivery_take(struct delivery *delivery, enum signature_verdict verdict) {
     enum answer refusal;
-    if (is_health_check(method, path)) {
-        answer_health_check(ingress, exchange);
-        return;
-    }
-    struct delivery *delivery = delivery_create(ingress, proof_endpoint(exchange), exchange);
-    if (!delivery_is_from_kula(delivery, &refusal))
+    if (!delivery_is_from_kula(delivery, verdict, &refusal))
         delivery_refuse(delivery, refusal);
     else {
         delivery->pen_reason = delivery_read(delivery);
         delivery_store(delivery);
     }
+}
+
+/* Anybody may send what has to be read a second time, over many connections at once: so it waits
+ * for a turn of the loop in which no more is read than one such body may have. */
+static void on_second_turn(void *arg) {
+    struct ingress *ingress = arg;
+    struct delivery *delivery;
+    size_t left = CANONICAL_MOST + SECOND_BYTES;
+    while ((delivery = STAILQ_FIRST(&ingress->seconds))) {
+        size_t cost = http_exchange_body(delivery->exchange).size + SECOND_BYTES;
+        if (cost > left) {
+            loop_timer_set(ingress->second_turn, 0);
+            return;
+        }
+        left -= cost;
+        STAILQ_REMOVE_HEAD(&ingress->seconds, second_link);
+        delivery_take(delivery, proof_end_second(delivery->exchange, delivery->received_ms,
+                                                 &delivery->found));
+    }
+}
+
+static void wait_for_second(struct delivery *delivery) {
+    struct ingress *ingress = delivery->ingress;
+    STAILQ_INSERT_TAIL(&ingress->seconds, delivery, second_link);
+    if (!loop_timer_is_set(ingress->second_turn))
+        loop_timer_set(ingress->second_turn, 0);
+}
+
+static void on_request(void *arg, struct http_exchange *exchange) {
+    struct ingress *ingress = arg;
+    struct text method = http_exchange_method(exchange);
+    struct text path = http_exchange_path(exchange);
+    if (is_health_check(method, path)) {
+        answer_health_check(ingress, exchange);
+        return;
+    }
+    struct delivery *delivery = delivery_create(ingress, proof_endpoint(exchange), exchange);
+    enum signature_verdict verdict = proof_end(exchange, delivery->received_ms, &delivery->found);
+    if (verdict == SIGNATURE_UNMATCHED && proof_has_second(exchange))
+        wait_for_second(delivery);
+    else
+        delivery_take(delivery, verdict);
 }
 
 static void on_fault(void *arg, enum http_fault fault, struct text peer, struct http_answer *http) {
@@ -456,6 +496,8 @@ struct ingress *ingress_create(const struct ingress_needs *needs) {
                                              .on_request = on_request,
                                              .on_fault = on_fault};
     LIST_INIT(&ingress->deliveries);
+    STAILQ_INIT(&ingress->seconds);
+    ingress->second_turn = loop_timer_create(needs->loop, on_second_turn, ingress);
     LIST_INIT(&ingress->proofs);
     admission_init(&ingress->admission, needs->config);
     struct http_limits limits = admission_limits(&ingress->admission);
@@ -478,6 +520,7 @@ void ingress_destroy(struct ingress *ingress) {
             delivery_destroy(delivery);
     }
     http_server_destroy(ingress->server);
+    loop_timer_destroy(ingress->second_turn);
     string_finish(&ingress->body);
     free(ingress->trusted_proxies);
     free(ingress);

@@ -52,33 +52,32 @@ void proof_feed(struct http_exchange *exchange, struct text piece) {
         signature_trial_feed(proof->trial, piece);
 }
 
-/* The whole body is needed for that, so it has not been hashed as it arrived. */
-static enum signature_verdict try_canonical(const struct http_exchange *exchange,
-                                            const struct endpoint *endpoint, int64_t now_ms,
-                                            size_t *matched) {
-    struct signature signature;
-    signature_parse(http_exchange_header(exchange, proof_header), &signature);
-    return canonical_check(&signature, endpoint->keys, endpoint->key_count,
-                           http_exchange_body(exchange), now_ms / 1000,
-                           endpoint->config->tolerance_ms / 1000, matched);
-}
-
 enum signature_verdict proof_end(struct http_exchange *exchange, int64_t now_ms,
                                  struct proof_finding *finding) {
     struct proof *proof = http_exchange_attached(exchange);
     assert(proof);
-    const struct config_endpoint *config = proof->endpoint->config;
     *finding = (struct proof_finding){.reading = SIGNATURE_RAW};
     if (!proof->trial)
         return proof->parsed;
     finding->ahead_ms = proof->t_s * 1000 - now_ms;
-    enum signature_verdict verdict = signature_trial_end(
-        proof->trial, now_ms / 1000, config->tolerance_ms / 1000, &finding->matched);
-    if (verdict != SIGNATURE_UNMATCHED ||
-        config->signed_body != CONFIG_SIGNED_BODY_RAW_OR_CANONICAL)
-        return verdict;
+    return signature_trial_end(proof->trial, now_ms / 1000,
+                               proof->endpoint->config->tolerance_ms / 1000, &finding->matched);
+}
+
+bool proof_has_second(const struct http_exchange *exchange) {
+    return proof_endpoint(exchange)->config->signed_body == CONFIG_SIGNED_BODY_RAW_OR_CANONICAL &&
+           http_exchange_body(exchange).size <= CANONICAL_MOST;
+}
+
+enum signature_verdict proof_end_second(struct http_exchange *exchange, int64_t now_ms,
+                                        struct proof_finding *finding) {
+    const struct endpoint *endpoint = proof_endpoint(exchange);
+    struct signature signature;
+    signature_parse(http_exchange_header(exchange, proof_header), &signature);
     finding->reading = SIGNATURE_CANONICAL;
-    return try_canonical(exchange, proof->endpoint, now_ms, &finding->matched);
+    return canonical_check(&signature, endpoint->keys, endpoint->key_count,
+                           http_exchange_body(exchange), now_ms / 1000,
+                           endpoint->config->tolerance_ms / 1000, &finding->matched);
 }
 
 bool proof_any_of(const struct proof_list *proofs, const struct endpoints *endpoints) {

@@ -25,9 +25,14 @@ struct proof_finding {
     enum signature_reading reading; /* what that one covers */
 };
 
-/* When all of it is there. What no secret makes of the bytes is read the other way now, where
- * the endpoint says so. */
+/* When all of it is there. */
 enum signature_verdict proof_end(struct http_exchange *, int64_t now_ms, struct proof_finding *);
+
+/* What is unmatched may be read the second way, where the endpoint has it and the body is not too
+ * long. That takes up to 20 ms, so it is for whoever calls to see when. */
+bool proof_has_second(const struct http_exchange *);
+enum signature_verdict proof_end_second(struct http_exchange *, int64_t now_ms,
+                                        struct proof_finding *);
 
 /* Is one of them for an endpoint of these? */
 bool proof_any_of(const struct proof_list *, const struct endpoints *);

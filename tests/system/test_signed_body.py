@@ -1,6 +1,7 @@
 """What a signature may cover: the body as it came, or, where the endpoint says so, the text that
 JavaScript makes of it again, which Kula's own sample signs."""
 
+import concurrent.futures
 import shutil
 import signal
 import time
@@ -85,6 +86,19 @@ class SignedBody(Story):
         for size, answer in ((MOST, (200, "accepted")), (MOST + 1, (401, "signature_unmatched"))):
             signed = b'{"event":"job.created","event_id":"evt_%d"}' % size
             self.assertEqual(self.post(signed.ljust(size), signed), answer)
+
+    def test_many_long_ones_at_once_are_each_read_and_answered(self):
+        """More than one turn of the loop reads, the forged among them."""
+        def post(number):
+            signed = b'{"event":"job.created","event_id":"evt_%d","data":"%b"}' % (number, b"x" * 200000)
+            secret = SECRET if number % 2 else b"whsec_other"
+            return self.post(signed.replace(b'":', b'" : '), signed, secret=secret)
+
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(post, range(12)))
+        self.assertEqual(answers, [(401, "signature_unmatched"), (200, "accepted")] * 6)
+        self.assertEqual(self.readings(), (0, 6))
+        self.assertEqual(len(self.stored()), 6)
 
     def test_a_reload_turns_it_on(self):
         body, signed = RAILS % b"1", (JAVASCRIPT % "1").encode()
