@@ -168,7 +168,7 @@ struct kula_api *kula_api_create(struct loop *loop, const struct kula_api_settin
     api->client = http_client_create(loop);
     api->url = settings->url;
     api->timeout_ms = settings->timeout_ms;
-    api->limit = (struct kula_api_limit){-1, -1, -1};
+    api->limit = (struct kula_api_limit){-1, -1, -1, 0};
     string_add_of(&api->authorization, "Authorization: Bearer ");
     size_t before = api->authorization.size;
     string_add(&api->authorization, token);

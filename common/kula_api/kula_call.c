@@ -217,7 +217,7 @@ static int64_t number_in(const struct http_result *result, const char *header) {
 static void note_limit(struct kula_api *api, const struct http_result *result) {
     struct kula_api_limit limit = {number_in(result, "X-RateLimit-Limit"),
                                    number_in(result, "X-RateLimit-Remaining"),
-                                   number_in(result, "X-RateLimit-Reset")};
+                                   number_in(result, "X-RateLimit-Reset"), api->limit.asked};
     if (limit.remaining >= 0)
         api->limit = limit;
 }
@@ -333,6 +333,7 @@ void kula_call_send(struct kula_call *call) {
     const char *headers[] = {api->authorization.data, "Accept: application/json", user_agent,
                              body->size ? "Content-Type: application/json" : NULL, NULL};
     call->tries++;
+    api->limit.asked++;
     string_addf(&url, "%s%s", api->url, call->path.data);
     const struct http_call http = {
         .method = call->method,

@@ -27,7 +27,7 @@ enum {
 enum step { LOOK, ASK_SERVE, ASK_TEST };
 
 struct guard {
-    const struct guard_house *house;
+    struct guard_house *house;
     const struct config_webhook *wanted;
     char *id; /* NULL: not known yet, it is looked for by its URL */
     int64_t page;
@@ -57,11 +57,16 @@ static int64_t every_ms(const struct guard *guard) {
 }
 
 static void look_later(struct guard *guard) {
-    struct kula_api_limit limit = kula_api_limit(guard->house->api);
-    wait_for(guard, LOOK,
-             patience_look_ms(every_ms(guard),
-                              (struct patience_limit){limit.remaining, limit.reset_s},
-                              guard->house->guards, clock_wall_ms() / 1000));
+    struct guard_house *house = guard->house;
+    struct kula_api_limit told = kula_api_limit(house->api);
+    const struct share_limit limit = {told.limit, told.remaining, told.reset_s};
+    int64_t now_s = clock_wall_ms() / 1000;
+    share_note(&house->share, limit, told.asked, now_s);
+    wait_for(
+        guard, LOOK,
+        patience_look_ms(every_ms(guard),
+                         (struct patience_share){share_ours(&house->share, now_s), limit.reset_s},
+                         house->guards, now_s));
 }
 
 /* It may have been deleted and made again: then it has another id, and the same URL. */
@@ -348,7 +353,7 @@ static void on_timer(void *arg) {
     }
 }
 
-struct guard *guard_create(const struct guard_house *house, const struct config_webhook *wanted) {
+struct guard *guard_create(struct guard_house *house, const struct config_webhook *wanted) {
     struct guard *guard = memory_new(sizeof *guard);
     guard->house = house;
     guard->wanted = wanted;

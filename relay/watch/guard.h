@@ -7,6 +7,7 @@
 #include "kula_api/kula_api.h"
 #include "ledger/ledger.h"
 #include "net/http_client.h"
+#include "watch/share.h"
 
 struct guard_house { /* shared by all guards; outlives them */
     struct loop *loop;
@@ -16,10 +17,11 @@ struct guard_house { /* shared by all guards; outlives them */
     const char *ready_url; /* of serve */
     int64_t every_ms;      /* between two looks, while the account's limit allows it */
     size_t guards;
+    struct share share; /* of the account's requests */
 };
 
 struct guard;
 
-struct guard *guard_create(const struct guard_house *, const struct config_webhook *);
+struct guard *guard_create(struct guard_house *, const struct config_webhook *);
 /* After the house's api, client and ledger are gone: nothing is in flight any more. */
 void guard_destroy(struct guard *);

@@ -3,7 +3,6 @@
 #include <string.h>
 
 enum {
-    SHARE = 4, /* of the account's remaining requests one in so many is ours */
     FIRST_WAIT_MS = 60 * 1000,
     LONGEST_WAIT_MS = 3600 * 1000,
     SAME_MS = 30 * 1000, /* two that are nearer to each other are one, told by two clocks */
@@ -13,15 +12,14 @@ static int64_t longer(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-int64_t patience_look_ms(int64_t every_ms, struct patience_limit limit, size_t requests,
+int64_t patience_look_ms(int64_t every_ms, struct patience_share share, size_t requests,
                          int64_t now_s) {
-    int64_t left_ms = (limit.reset_s - now_s) * 1000;
-    if (limit.remaining < 0 || limit.reset_s < 0 || left_ms <= 0)
+    int64_t left_ms = (share.reset_s - now_s) * 1000;
+    if (share.ours < 0 || share.reset_s < 0 || left_ms <= 0)
         return every_ms;
-    int64_t ours = limit.remaining / SHARE;
-    if (ours < (int64_t)requests)
+    if (share.ours < (int64_t)requests)
         return longer(every_ms, left_ms);
-    return longer(every_ms, left_ms * (int64_t)requests / ours);
+    return longer(every_ms, left_ms * (int64_t)requests / share.ours);
 }
 
 static size_t of_last_day(const struct patience *patience, int64_t now_ms) {

@@ -9,13 +9,13 @@ enum {
     PATIENCE_DAY_MS = 24 * 3600 * 1000,
 };
 
-struct patience_limit { /* as Kula tells it; -1: not told */
-    int64_t remaining, reset_s;
+struct patience_share { /* of the account's requests; share.h says which part is ours */
+    int64_t ours;       /* -1: there is no limit that is known */
+    int64_t reset_s;    /* until then; Unix time */
 };
 
-/* How long to wait before the next request, of which `requests` go out in a round. The account's
- * other programs have the limit too: a watcher takes a quarter of what is left. */
-int64_t patience_look_ms(int64_t every_ms, struct patience_limit, size_t requests, int64_t now_s);
+/* How long to wait before the next request, of which `requests` go out in a round. */
+int64_t patience_look_ms(int64_t every_ms, struct patience_share, size_t requests, int64_t now_s);
 
 struct patience {
     int64_t enabled_ms[PATIENCE_ENABLES_MOST]; /* the last ones, oldest first */

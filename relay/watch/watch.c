@@ -73,6 +73,7 @@ static void begin(struct watch *watch, struct config *config, struct ledger *led
                                         .ready_url = watch->ready_url.data,
                                         .every_ms = watch->options.every_s * 1000,
                                         .guards = config->kula.webhook_count};
+    share_init(&watch->house.share);
     watch->guards = memory_new(config->kula.webhook_count * sizeof(*watch->guards));
     for (size_t i = 0; i < config->kula.webhook_count; i++)
         watch->guards[i] = guard_create(&watch->house, &config->kula.webhooks[i]);

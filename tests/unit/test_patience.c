@@ -11,27 +11,27 @@ enum { EVERY_MS = 30000, MINUTE_MS = 60000, HOUR_MS = 3600000 };
 
 static void test_the_nearer_the_limit_the_longer_between_two_looks(void **state) {
     static const struct {
-        int64_t remaining, reset_in_s;
+        int64_t ours, reset_in_s;
         size_t requests;
         int64_t wait_ms;
     } cases[] = {
-        {-1, 3600, 1, EVERY_MS},   /* Kula does not tell */
-        {1000, 3600, 1, EVERY_MS}, /* a quarter would be one in 14 s */
-        {1000, 3600, 3, 43200},    /* three webhooks share it */
-        {100, 3600, 1, 144000},
-        {100, 600, 1, EVERY_MS}, /* the hour is nearly over */
-        {7, 3600, 1, 3600000},
-        {3, 1800, 1, 1800000}, /* nothing is left for us before the limit starts anew */
+        {-1, 3600, 1, EVERY_MS},  /* Kula does not tell */
+        {250, 3600, 1, EVERY_MS}, /* it would be one in 14 s */
+        {250, 3600, 3, 43200},    /* three webhooks share it */
+        {25, 3600, 1, 144000},
+        {25, 600, 1, EVERY_MS}, /* the hour is nearly over */
+        {1, 3600, 1, 3600000},
+        {0, 1800, 1, 1800000}, /* nothing is left for us before the limit starts anew */
         {0, 10, 1, EVERY_MS},
         {0, -5, 1, EVERY_MS}, /* it has started anew */
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct patience_limit limit = {cases[i].remaining, 1000 + cases[i].reset_in_s};
-        assert_int_equal(patience_look_ms(EVERY_MS, limit, cases[i].requests, 1000),
+        const struct patience_share share = {cases[i].ours, 1000 + cases[i].reset_in_s};
+        assert_int_equal(patience_look_ms(EVERY_MS, share, cases[i].requests, 1000),
                          cases[i].wait_ms);
     }
-    assert_int_equal(patience_look_ms(EVERY_MS, (struct patience_limit){5, -1}, 1, 1000), EVERY_MS);
+    assert_int_equal(patience_look_ms(EVERY_MS, (struct patience_share){5, -1}, 1, 1000), EVERY_MS);
 }
 
 static void test_the_first_is_enabled_at_once_and_each_next_later(void **state) {
