@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/view.h"
+#include "cli/webhook_pulse.h"
 #include "cli/webhook_verbs.h"
 #include "cli/webhook_view.h"
 
@@ -12,6 +13,7 @@ static bool on_listed(struct webhook_desk *desk, const struct kula_webhook *webh
     size_t *count = arg;
     if ((*count)++ == 0)
         webhook_view_head(desk);
+    webhook_pulse_ask(desk, webhook);
     webhook_view_line(desk, webhook);
     return true;
 }
@@ -34,8 +36,10 @@ static void show_now(struct webhook_desk *desk) {
 }
 
 static void show(struct webhook_desk *desk) {
-    if (webhook_desk_open(desk))
-        show_now(desk);
+    if (!webhook_desk_open(desk) || !look(desk))
+        return;
+    webhook_pulse_ask(desk, desk->answer->webhooks);
+    webhook_view(desk, desk->answer->webhooks, text_of(NULL));
 }
 
 /* enable, disable, delete ----------------------------------------------------- */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "cli/webhook_pulse.h"
+
 enum { PAGES_MOST = 100 }; /* against an API that gives the same page for ever */
 
 bool webhook_desk_open(struct webhook_desk *desk) {
@@ -20,6 +22,7 @@ bool webhook_desk_open_for(struct webhook_desk *desk, enum config_for whose) {
 }
 
 void webhook_desk_close(struct webhook_desk *desk) {
+    webhook_pulse_close(desk);
     kula_api_destroy(desk->api);
     kula_answer_destroy(desk->answer);
 }
@@ -87,14 +90,23 @@ static bool is_of(const struct config *config, const struct kula_webhook *webhoo
            memcmp(webhook->url.data + webhook->url.size - size, endpoint->path, size) == 0;
 }
 
+const struct config_endpoint *webhook_desk_endpoint_of(const struct webhook_desk *desk,
+                                                       const struct kula_webhook *webhook) {
+    const struct config *config = desk->cli.config;
+    for (size_t i = 0; i < config->endpoint_count; i++)
+        if (is_of(config, webhook, &config->endpoints[i]))
+            return &config->endpoints[i];
+    return NULL;
+}
+
 const struct config_endpoint *webhook_desk_endpoint(struct webhook_desk *desk) {
     const struct config *config = desk->cli.config;
     kula_api_show(desk->api, desk->subject, webhook_desk_on_answer, desk);
     if (!webhook_desk_wait(desk))
         return NULL;
-    for (size_t i = 0; i < config->endpoint_count; i++)
-        if (is_of(config, desk->answer->webhooks, &config->endpoints[i]))
-            return &config->endpoints[i];
+    const struct config_endpoint *endpoint = webhook_desk_endpoint_of(desk, desk->answer->webhooks);
+    if (endpoint)
+        return endpoint;
     cli_fail(&desk->cli, CLI_BAD_CONFIG,
              "%s does not say which endpoint %s delivers to: add it to kula.webhooks", config->file,
              desk->subject);

@@ -6,7 +6,8 @@
 struct webhook_desk {
     struct cli cli;
     struct kula_api *api;
-    struct kula_answer *answer; /* the last one */
+    struct kula_answer *answer;  /* the last one */
+    struct webhook_pulse *pulse; /* NULL: nobody asked how endpoints are doing */
 
     const char *subject; /* the id or the type that the verb is about */
     const char *url, *name, *description, *events;
@@ -30,6 +31,9 @@ bool webhook_desk_try(struct webhook_desk *);
 /* Says what the last answer's problem is. Gives false. */
 bool webhook_desk_fail(struct webhook_desk *);
 
+/* Which endpoint of ours a webhook delivers to; NULL: none that is known. */
+const struct config_endpoint *webhook_desk_endpoint_of(const struct webhook_desk *,
+                                                       const struct kula_webhook *);
 /* Which endpoint of ours the subject delivers to; NULL: said. */
 const struct config_endpoint *webhook_desk_endpoint(struct webhook_desk *);
 

@@ -1,6 +1,7 @@
 #include "cli/webhook_view.h"
 
 #include "cli/view.h"
+#include "cli/webhook_pulse.h"
 
 enum { ANSWER_SHOWN = 120 }; /* bytes of what the receiver said */
 
@@ -24,7 +25,9 @@ void webhook_view_list_json(struct cli *cli, const char *key, const struct text 
     json_close(cli->json, ']');
 }
 
-static void view_json(struct cli *cli, const struct kula_webhook *webhook, struct text secret) {
+static void view_json(struct webhook_desk *desk, const struct kula_webhook *webhook,
+                      struct text secret) {
+    struct cli *cli = &desk->cli;
     json_open(cli->json, '{');
     cli_json_text(cli, "id", webhook->id);
     cli_json_text(cli, "name", webhook->name);
@@ -35,6 +38,7 @@ static void view_json(struct cli *cli, const struct kula_webhook *webhook, struc
     cli_json_text(cli, "created_at", webhook->created_at);
     if (secret.size)
         cli_json_text(cli, "secret", secret);
+    webhook_pulse_json(desk);
     json_close(cli->json, '}');
     cli_json_line(cli);
 }
@@ -50,7 +54,7 @@ static void view_field(const char *name, struct text value) {
 void webhook_view(struct webhook_desk *desk, const struct kula_webhook *webhook,
                   struct text secret) {
     if (desk->cli.options.json) {
-        view_json(&desk->cli, webhook, secret);
+        view_json(desk, webhook, secret);
         return;
     }
     printf("%s", cli_colour(CLI_BOLD));
@@ -64,6 +68,7 @@ void webhook_view(struct webhook_desk *desk, const struct kula_webhook *webhook,
     for (size_t i = 0; i < webhook->event_count; i++)
         view_field(i ? "" : "events", webhook->events[i]);
     view_field("secret", secret);
+    webhook_pulse_fields(desk);
 }
 
 void webhook_view_head(struct webhook_desk *desk) {
@@ -74,7 +79,7 @@ void webhook_view_head(struct webhook_desk *desk) {
 
 void webhook_view_line(struct webhook_desk *desk, const struct kula_webhook *webhook) {
     if (desk->cli.options.json) {
-        view_json(&desk->cli, webhook, text_of(NULL));
+        view_json(desk, webhook, text_of(NULL));
         return;
     }
     webhook_view_text(webhook->id, 16);
@@ -86,6 +91,7 @@ void webhook_view_line(struct webhook_desk *desk, const struct kula_webhook *web
         webhook_view_text(webhook->name, 0);
         printf(")");
     }
+    webhook_pulse_words(desk);
     putchar('\n');
 }
 

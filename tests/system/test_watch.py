@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 import time
 
 from house import SECRET, Story
@@ -142,6 +143,33 @@ class Watch(Story):
         self.house.serve.wait("webhook_enables_of_24_hours", {"webhook": self.known}, 1, deadline_s=20)
         self.house.serve.wait("webhook_active", {"webhook": self.known}, 1, deadline_s=20)
 
+    def test_webhook_shows_what_serve_and_watch_know(self):
+        self.house.endpoints[0]["stale"] = "retry"
+        self.house.start()
+        watch = self.watch()
+        self.sender.disable()
+        watch.said("webhook proved")
+        for _ in range(12):
+            body = events.encode(events.event("job.created"))
+            self.assertEqual(self.house.post(body, t=int(time.time()) - 1000).status, 503)
+        self.house.serve.wait("failures_of_24_hours", {"kind": "failed"}, 12)
+
+        def shown():
+            return self.house.relay("webhook", "show", self.known, "--json").objects[0]
+
+        until(lambda: shown().get("failed") == 12 and shown()["proof"] == "good", "it is told", 20)
+        now = shown()
+        self.assertEqual((now["unproved"], now["silent"], now["watched"], now["enabled"]), (0, False, True, 1))
+        told = self.house.relay("webhook", "show", self.known).out
+        self.assertIn("12 of 25 in 24 hours, 0 more unproved", told)
+        self.assertRegex(told, r"watch +looked \d+m?s ago, enabled 1 times in 24 hours, proof good")
+        self.assertIn("12 of 25 failures", self.house.relay("webhook", "list").out)
+        watch.stop()
+        self.house.redis.stop()  # Kula's side can be looked at without it
+        self.assertIn(self.known, self.house.relay("webhook", "list").out)
+        self.assertNotIn("failed", shown())
+        self.house.redis.start()
+
     def test_when_kula_is_about_to_disable_it_watch_looks_three_times_as_often(self):
         self.house.endpoints[0]["stale"] = "retry"
         self.house.start()
@@ -188,6 +216,32 @@ class Watch(Story):
         # Two seconds after its start serve looks at its files: a clock that is a fact.
         self.house.serve.wait("reloads_total", {"outcome": "unchanged"}, 1)
         self.assertEqual(len(self.api.requests), 1)
+
+    def test_the_users_other_tools_are_refused_nothing_for_watch(self):
+        """Another tool wants 90 of 100 requests; with one look a second, watch would make it 110."""
+        self.house.start()
+        self.api.hourly, self.api.hour_s = 100, 20
+        self.api.reset_s = int(time.time()) + 20
+        self.api.tokens.add("tool")
+        watch = self.watch()
+        asked = {}  # by when the hour ends: how often the tool asked in it
+        done = threading.Event()
+
+        def work():
+            while not done.wait(20 / 90):
+                hour = self.api.reset_s
+                if asked.get(hour, 0) < 90:
+                    self.api.answer("GET", "/v1/webhooks", "Bearer tool", {})
+                    asked[self.api.reset_s] = asked.get(self.api.reset_s, 0) + 1
+
+        tool = threading.Thread(target=work)
+        tool.start()
+        until(lambda: len(asked) >= 4, "three hours have gone by", 100)
+        done.set()
+        tool.join()
+        self.assertEqual(self.api.limited, [])
+        self.assertGreaterEqual(len(self.api.requests), 4)
+        self.assertEqual(watch.logged("kula refuses or does not answer"), [])
 
     def test_a_changed_configuration_is_taken_whole_or_not_at_all(self):
         self.house.start()
