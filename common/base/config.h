@@ -27,7 +27,7 @@ struct config_listener {
 };
 
 enum config_stale { CONFIG_STALE_ACCEPT, CONFIG_STALE_RETRY, CONFIG_STALE_REJECT };
-enum config_unmatched { CONFIG_UNMATCHED_REJECT, CONFIG_UNMATCHED_RETRY };
+enum config_unmatched { CONFIG_UNMATCHED_REJECT, CONFIG_UNMATCHED_RETRY, CONFIG_UNMATCHED_PEN };
 enum config_signed_body { CONFIG_SIGNED_BODY_RAW, CONFIG_SIGNED_BODY_RAW_OR_CANONICAL };
 enum config_durability { CONFIG_DURABILITY_SPOOL, CONFIG_DURABILITY_LEDGER };
 enum config_start { CONFIG_START_NOW, CONFIG_START_BEGINNING, CONFIG_START_AGO };
@@ -126,6 +126,7 @@ struct config {
     int64_t connections;
     int64_t bytes_in_flight;
     int64_t dedup_window_ms;
+    int64_t pen_max_bytes, pen_max_events; /* of what no secret matched */
     enum config_durability durability;
     char *spool_directory; /* NULL: none; never with CONFIG_DURABILITY_SPOOL and CONFIG_FOR_SERVE */
     int64_t spool_max_bytes;

@@ -11,7 +11,7 @@
 /* Each in the order of its enum. */
 static const char *const switch_words[] = {"false", "true", NULL};
 static const char *const stale_words[] = {"accept", "retry", "reject", NULL};
-static const char *const unmatched_words[] = {"reject", "retry", NULL};
+static const char *const unmatched_words[] = {"reject", "retry", "pen", NULL};
 static const char *const start_words[] = {"now", "beginning", NULL};
 static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
 static const char *const format_words[] = {"auto", "text", "json", NULL};
@@ -159,7 +159,9 @@ const struct config_row config_table[] = {
      .place = offsetof(struct config_endpoint, unmatched),
      .usual = "reject",
      .words = unmatched_words,
-     .meaning = "A well-formed signature that no secret makes: reject (401) or retry (503)."},
+     .meaning =
+         "A well-formed signature that no secret makes: reject (401), retry (503), or pen: 200 "
+         "and kept, until a secret comes that makes it."},
     {.path = "serve.endpoints[].accounts",
      .type = CONFIG_TEXTS,
      .place = offsetof(struct config_endpoint, accounts),
@@ -197,6 +199,26 @@ const struct config_row config_table[] = {
      .most = "365d",
      .live = CONFIG_LIVE_YES,
      .meaning = "For how long an event's id is remembered, so that it is stored once."},
+    {.path = "serve.pen",
+     .type = CONFIG_MAP,
+     .live = CONFIG_LIVE_YES,
+     .meaning = "How much is kept under unmatched: pen, which anybody can send; beyond it, 503."},
+    {.path = "serve.pen.max_size",
+     .type = CONFIG_SIZE,
+     .place = offsetof(struct config, pen_max_bytes),
+     .usual = "64MiB",
+     .least = "1KiB",
+     .most = "64GiB",
+     .live = CONFIG_LIVE_YES,
+     .meaning = "Bytes of bodies and signatures, in Redis and on the way there."},
+    {.path = "serve.pen.max_events",
+     .type = CONFIG_COUNT,
+     .place = offsetof(struct config, pen_max_events),
+     .usual = "10000",
+     .least = "1",
+     .most = "10000000",
+     .live = CONFIG_LIVE_YES,
+     .meaning = "How many deliveries."},
     {.path = "serve.durability",
      .type = CONFIG_WORD,
      .place = offsetof(struct config, durability),

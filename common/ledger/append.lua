@@ -2,15 +2,20 @@
 -- append: events stand in the stream and their ids are remembered, or they were seen before;
 -- what is for the pen stands in the pen. The only way in.
 -- KEYS events about pen spool, then for each item: seen endpoint (of one for the pen: pen endpoint)
--- ARGV spool after last spool_kept_ms, then for each item ITEM of:
+-- ARGV spool after last spool_kept_ms pen_events pen_bytes, then for each item ITEM of:
 --   window_ms id type endpoint account created received trace body
 -- (for the pen: window_ms is empty, id the reason, type the signature). `spool` is empty for what
 -- comes from none; else the items follow its record `after`, and the last of them is its `last`.
--- Returns {follows, last, results}, a result being {"stored" | "duplicate", id}.
+-- The pen takes up to pen_events and pen_bytes of what no secret matched; empty: however much it is.
+-- Returns {follows, last, results}, a result being {"stored" | "duplicate" | "full", id}; and where there
+-- was some that no secret matched {events, bytes}, how much of it the pen holds.
 -- Few calls for many events: what can be asked or counted for all of them at once, is.
-local FIRST_KEY, FIRST, ITEM = 5, 5, 9
+local FIRST_KEY, FIRST, ITEM = 5, 7, 9
 local events, about, pen, spool_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local spool, after, last, spool_kept_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local pen_events, pen_bytes = tonumber(ARGV[5]), tonumber(ARGV[6])
+
+-- include pen_held.lua
 
 -- What does not follow is refused: Redis forgot something, or this batch was here before.
 if spool ~= '' then
@@ -69,7 +74,17 @@ local function append(i, seen, endpoint)
   return {'stored', at}
 end
 
+local function has_room(bytes)
+  local held = held_unmatched()
+  return not pen_events or (held.events < pen_events and held.bytes + bytes <= pen_bytes)
+end
+
 local function keep_in_pen(i, endpoint)
+  if ARGV[i + 1] == UNMATCHED then
+    local bytes = #ARGV[i + 2] + #ARGV[i + 8]
+    if not has_room(bytes) then return {'full', ''} end
+    add_held(1, bytes)
+  end
   local at = redis.call('XADD', pen, '*', 'endpoint', ARGV[i + 3], 'received', ARGV[i + 6], 'reason', ARGV[i + 1],
     'signature', ARGV[i + 2], 'body', ARGV[i + 8])
   count(endpoint, 'penned')
@@ -93,6 +108,7 @@ local good, problem = pcall(append_all)
 for endpoint, of in pairs(counts) do
   for what, number in pairs(of) do redis.call('HINCRBY', endpoint, what, number) end
 end
+note_held()
 if not good then return problem end
 if spool ~= '' then redis.call('SET', spool_key, last, 'PX', spool_kept_ms) end
-return {1, last, results}
+return {1, last, results, asked_held and {asked_held.events, asked_held.bytes}}

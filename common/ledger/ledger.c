@@ -138,6 +138,19 @@ struct ledger_event entry_event(const struct redis_value *entry) {
     return event;
 }
 
+void ledger_note_pen(struct ledger *ledger, const struct redis_value *held) {
+    if (held->count != 2)
+        return;
+    ledger->pen =
+        (struct ledger_pen){redis_integer(redis_item(held, 0)), redis_integer(redis_item(held, 1))};
+    ledger->pen_known = true;
+}
+
+bool ledger_pen_holds(const struct ledger *ledger, struct ledger_pen *pen) {
+    *pen = ledger->pen;
+    return ledger->pen_known;
+}
+
 /* append */
 
 static void add_keys(struct command *command, const struct ledger *ledger,
@@ -165,7 +178,18 @@ static void add_item(struct command *command, const struct ledger_item *item) {
     command_text(command, event->body);
 }
 
-/* `batch->spool` is empty for what comes straight from the door. */
+static void add_pen_most(struct command *command, struct ledger_pen most) {
+    if (most.events) {
+        command_number(command, most.events);
+        command_number(command, most.bytes);
+    } else {
+        command_text_of(command, "");
+        command_text_of(command, "");
+    }
+}
+
+/* `batch->spool` is empty for what comes straight from the door. What stands in a spool was
+ * answered 2xx: the pen takes that, however full it is. */
 static void send_batch(struct ledger *ledger, const struct ledger_batch *batch, bool repeatable,
                        redis_done_fn *fn, void *arg) {
     struct command command = {.script = &script_append};
@@ -179,6 +203,7 @@ static void send_batch(struct ledger *ledger, const struct ledger_batch *batch, 
     command_number(&command, (int64_t)batch->after);
     command_number(&command, (int64_t)batch->last);
     command_number(&command, SPOOL_KEPT_MS);
+    add_pen_most(&command, *batch->spool ? (struct ledger_pen){0} : batch->items[0].most);
     for (size_t i = 0; i < batch->count; i++)
         add_item(&command, &batch->items[i]);
     command_send(&command, ledger->redis, batch->deadline_ms, repeatable, fn, arg);
@@ -191,6 +216,8 @@ static enum ledger_stored stored_as(const struct redis_value *result) {
     struct text word = redis_text(redis_item(result, 0));
     if (text_is(word, "stored"))
         return LEDGER_STORED;
+    if (text_is(word, "full"))
+        return LEDGER_PEN_FULL;
     return text_is(word, "duplicate") ? LEDGER_DUPLICATE : LEDGER_NOT_STORED;
 }
 
@@ -206,6 +233,7 @@ static void on_appended(void *arg, enum redis_outcome outcome, const struct redi
     const struct redis_value *result = redis_item(redis_item(reply, 2), 0);
     if (outcome == REDIS_REPLIED) {
         stored = stored_as(result);
+        ledger_note_pen(append->op.ledger, redis_item(reply, 3));
         if (stored == LEDGER_NOT_STORED)
             log_error("%s", no_answer);
     } else if (outcome == REDIS_REFUSED) {
@@ -237,7 +265,7 @@ struct batch_op {
 static bool read_batched(const struct redis_value *reply, size_t count,
                          struct ledger_batched *batched) {
     const struct redis_value *results = redis_item(reply, 2);
-    if (reply->count != 3)
+    if (reply->count != 3 && reply->count != 4)
         return false;
     batched->follows = redis_integer(redis_item(reply, 0)) != 0;
     batched->last = (uint64_t)redis_integer(redis_item(reply, 1));
@@ -258,6 +286,8 @@ static void on_batched(void *arg, enum redis_outcome outcome, const struct redis
         batched.trouble = ledger_trouble(batch->op.ledger);
     else if (!read_batched(reply, batch->count, &batched))
         batched = (struct ledger_batched){.outcome = LEDGER_REFUSED, .trouble = text_of(no_answer)};
+    else
+        ledger_note_pen(batch->op.ledger, redis_item(reply, 3));
     batch->fn(batch->arg, &batched);
     op_end(&batch->op);
 }
@@ -280,6 +310,7 @@ struct look_op {
 
 static void on_looked(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct look_op *look = arg;
+    ledger_note_pen(look->op.ledger, redis_item(reply, 2));
     look->fn(look->arg, &(struct ledger_look){
                             .outcome = ledger_outcome_of(outcome),
                             .last = (uint64_t)redis_integer(redis_item(reply, 0)),
@@ -297,6 +328,8 @@ void ledger_look_at_spool(struct ledger *ledger, const char *spool, int64_t dead
     command_key_of(&command, ledger, "spool", text_of(spool));
     command_key(&command, ledger, "events");
     command_key(&command, ledger, "places");
+    command_key(&command, ledger, "pen");
+    command_key(&command, ledger, "about");
     command_number(&command, SPOOL_KEPT_MS);
     command_send(&command, ledger->redis, deadline_ms, true, on_looked, look);
 }

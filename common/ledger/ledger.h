@@ -35,18 +35,29 @@ void ledger_destroy(struct ledger *);
 bool ledger_connected(const struct ledger *);
 struct text ledger_trouble(const struct ledger *); /* for people; empty when all is well */
 
+/* What no secret matches anybody can send, so of that the pen is bounded: by how many and by the
+ * bytes of bodies and signatures. It is known by its reason. */
+#define LEDGER_UNMATCHED "unmatched"
+struct ledger_pen {
+    int64_t events, bytes;
+};
+/* How much the pen holds of it, as Redis last said: with an append, or when it was asked about a
+ * spool. False: not yet. */
+bool ledger_pen_holds(const struct ledger *, struct ledger_pen *);
+
 /* append: events stand in the stream and are remembered, or are told as seen
  * before; what is for the pen stands in the pen. The only way in. */
 struct ledger_item {
     struct ledger_event event; /* stream_id, to and origin are not looked at */
     int64_t window_ms;         /* for how long the id is remembered */
-    bool pen;                  /* authentic, and cannot be read: no id and no type, but these */
+    bool pen;                  /* it is no event (yet): no id and no type, but these */
     struct text reason, signature;
+    struct ledger_pen most; /* of an unmatched one from the door: not beyond that */
 };
-
 enum ledger_stored {
     LEDGER_STORED,
     LEDGER_DUPLICATE,
+    LEDGER_PEN_FULL,   /* nor will it be, before somebody makes room in the pen */
     LEDGER_NOT_STORED, /* not before the deadline; a lost reply may hide that it was */
 };
 
@@ -59,7 +70,8 @@ void ledger_append(struct ledger *, const struct ledger_item *, int64_t deadline
 /* A batch of a spool's records. It names the last record that the ledger is
  * thought to have; where that is wrong nothing is appended, and the answer says
  * what it has. What is remembered, but stands in the stream no longer though
- * nobody trimmed it, is added again. */
+ * nobody trimmed it, is added again. The pen takes all of it, however full it is: what stands in a
+ * spool was answered 2xx. */
 enum { LEDGER_BATCH_ITEMS = 64, LEDGER_BATCH_BYTES = 1 << 20 }; /* a longer item goes alone */
 struct ledger_batch {
     const char *spool;

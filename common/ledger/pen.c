@@ -66,8 +66,9 @@ struct removed_op {
 
 static void on_removed(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct removed_op *removed = arg;
-    removed->fn(removed->arg, ledger_outcome_of(outcome),
-                outcome == REDIS_REPLIED ? (size_t)redis_integer(reply) : 0);
+    size_t number = (size_t)redis_integer(redis_item(reply, 0));
+    ledger_note_pen(removed->op.ledger, redis_item(reply, 1));
+    removed->fn(removed->arg, ledger_outcome_of(outcome), number);
     op_end(&removed->op);
 }
 
@@ -76,9 +77,9 @@ void pen_remove(struct ledger *ledger, const struct text *pen_ids, size_t count,
     struct removed_op *removed = op_start(ledger, sizeof *removed);
     removed->fn = fn;
     removed->arg = arg;
-    struct command command = {0};
-    command_text_of(&command, "XDEL");
+    struct command command = {.script = &script_pen_remove};
     command_key(&command, ledger, "pen");
+    command_key(&command, ledger, "about");
     for (size_t i = 0; i < count; i++)
         command_text(&command, pen_ids[i]);
     command_send(&command, ledger->redis, DEADLINE_MS, true, on_removed, removed);

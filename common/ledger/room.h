@@ -17,6 +17,8 @@ struct ledger {
     LIST_HEAD(, settles) gathering; /* calls of settles.c that are not sent yet */
     void (*on_state)(void *arg, bool connected);
     void *arg;
+    struct ledger_pen pen; /* as Redis last said */
+    bool pen_known;
     struct string refusal; /* the last one that was logged, and when */
     int64_t refusal_logged_ms;
 };
@@ -34,6 +36,9 @@ struct op {
 };
 void *op_start(struct ledger *, size_t size);
 void op_end(struct op *);
+
+/* {events, bytes}, where it is that. */
+void ledger_note_pen(struct ledger *, const struct redis_value *);
 
 enum ledger_outcome ledger_outcome_of(enum redis_outcome);
 

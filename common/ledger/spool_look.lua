@@ -1,8 +1,11 @@
 #!lua flags=allow-oom
 -- spool_look: what the ledger has of a spool, and how old the oldest event is that a service is still owed.
--- KEYS spool events places   ARGV kept_ms
--- Returns {last, owed_since_ms}; owed_since_ms is the time of the call where nothing is owed.
-local spool, events, places = KEYS[1], KEYS[2], KEYS[3]
+-- KEYS spool events places pen about   ARGV kept_ms
+-- Returns {last, owed_since_ms, {events, bytes}}; owed_since_ms is the time of the call where nothing is
+-- owed; the rest is how much the pen holds of what no secret matched.
+local spool, events, places, pen, about = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+
+-- include pen_held.lua
 
 local last = redis.call('GET', spool) or '0'
 redis.call('PEXPIRE', spool, ARGV[1])
@@ -19,4 +22,5 @@ for i = 1, #noted, 2 do
   local unread = redis.call('XRANGE', events, '(' .. noted[i + 1], '+', 'COUNT', 1)[1]
   if unread then look_at(unread[1]) end
 end
-return {last, since}
+local held = held_unmatched()
+return {last, since, {held.events, held.bytes}}

@@ -49,10 +49,11 @@ static bool find_endpoint(struct rotation *rotation) {
 
 static bool loses_nothing(const struct rotation *rotation) {
     struct webhook_desk *desk = rotation->desk;
-    return rotation->endpoint->unmatched == CONFIG_UNMATCHED_RETRY ||
+    return rotation->endpoint->unmatched != CONFIG_UNMATCHED_REJECT ||
            cli_fail(&desk->cli, CLI_BAD_CONFIG,
                     "%s: what Kula signs with the new secret before serve has it would be answered "
-                    "401 and lost: write unmatched: retry for the endpoint %s, and SIGHUP serve",
+                    "401 and lost: write unmatched: pen (or retry) for the endpoint %s, and SIGHUP "
+                    "serve",
                     desk->cli.config->file, rotation->endpoint->name);
 }
 
@@ -101,20 +102,43 @@ static bool put_secret(struct rotation *rotation, struct text secret) {
     return fine;
 }
 
-static bool wait_until_taken(struct rotation *rotation) {
+static bool has_taken(const struct rotation *rotation) {
+    return webhook_serve_knows(&rotation->serve, rotation->endpoint->name, rotation->mark);
+}
+
+/* With the new secret among those in force. */
+static bool has_looked_through_pen(const struct rotation *rotation) {
+    return has_taken(rotation) && webhook_serve_pen_checked(&rotation->serve);
+}
+
+static bool wait_until(struct rotation *rotation, bool (*is_so)(const struct rotation *),
+                       const char *otherwise) {
     struct webhook_desk *desk = rotation->desk;
     int64_t until_ms = clock_steady_ms() + TAKEN_WITHIN_MS;
     while (webhook_serve_ask(desk, &rotation->serve)) {
-        if (webhook_serve_knows(&rotation->serve, rotation->endpoint->name, rotation->mark))
+        if (is_so(rotation))
             return true;
         if (clock_steady_ms() >= until_ms)
-            return cli_fail(&desk->cli, CLI_FAILED,
-                            "serve has not taken %s within 30 s: its log tells why; has it read "
-                            "this configuration (SIGHUP)?",
-                            rotation->file.data);
+            return cli_fail(&desk->cli, CLI_FAILED, "%s: %s", rotation->file.data, otherwise);
         cli_pause(&desk->cli, LOOK_EVERY_MS);
     }
     return false;
+}
+
+static bool wait_until_taken(struct rotation *rotation) {
+    return wait_until(rotation, has_taken,
+                      "serve has not taken it within 30 s: its log tells why; has it read this "
+                      "configuration (SIGHUP)?");
+}
+
+/* serve does it by itself; what is still in its spool then, it releases as soon as that is penned.
+ */
+static bool wait_until_released(struct rotation *rotation) {
+    if (rotation->endpoint->unmatched != CONFIG_UNMATCHED_PEN)
+        return true;
+    return wait_until(rotation, has_looked_through_pen,
+                      "serve has it, and is still looking through the pen for what was penned "
+                      "meanwhile: its log tells when that is done");
 }
 
 /* With a secret that nobody has: will serve take the one that comes? */
@@ -171,12 +195,13 @@ static void rotate(struct rotation *rotation) {
     if (!wait_until_taken(rotation))
         return;
     cli_say("serve has it, by the mark %s", rotation->mark);
-    if (webhook_test_proves(desk))
-        cli_say(
-            "proved; what came meanwhile was answered 503 and comes again. The old secret stays "
-            "for what Kula still sends of before: `rotate-secret %s --finish --yes`, a day from "
-            "now, removes it",
-            desk->subject);
+    if (wait_until_released(rotation) && webhook_test_proves(desk))
+        cli_say("proved; what came meanwhile %s. The old secret stays for what Kula still sends of "
+                "before: `rotate-secret %s --finish --yes`, a day from now, removes it",
+                rotation->endpoint->unmatched == CONFIG_UNMATCHED_PEN
+                    ? "was penned and is released"
+                    : "was answered 503 and comes again",
+                desk->subject);
 }
 
 /* The old ones ----------------------------------------------------------------- */

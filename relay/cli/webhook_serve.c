@@ -97,6 +97,10 @@ int64_t webhook_serve_matched_s(const struct webhook_serve *serve, const char *e
     return when_s > 0 ? when_s : 0;
 }
 
+bool webhook_serve_pen_checked(const struct webhook_serve *serve) {
+    return number_of(serve, text_of("kula_relay_pen_checked ")) == 1;
+}
+
 int64_t webhook_serve_started_s(const struct webhook_serve *serve) {
     return number_of(serve, text_of("kula_relay_started_timestamp_seconds "));
 }

@@ -15,4 +15,6 @@ bool webhook_serve_knows(const struct webhook_serve *, const char *endpoint, con
 /* When it last made a good signature, in Unix seconds; 0: not since the start. */
 int64_t webhook_serve_matched_s(const struct webhook_serve *, const char *endpoint,
                                 const char *mark);
+/* Has it looked through the pen with the secrets that it has? */
+bool webhook_serve_pen_checked(const struct webhook_serve *);
 int64_t webhook_serve_started_s(const struct webhook_serve *);

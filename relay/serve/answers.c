@@ -12,6 +12,7 @@ static const struct row {
     int status;
     int retry_after_s; /* 0: none */
     const char *allow; /* NULL: none */
+    const char *says;  /* in the body; NULL: the name */
 } table[ANSWERS] = {
     [ANSWER_ACCEPTED] = {"accepted", 200},
     [ANSWER_DUPLICATE] = {"duplicate", 200},
@@ -23,6 +24,8 @@ static const struct row {
     [ANSWER_STALE] = {"stale", 401},
     [ANSWER_SIGNATURE_UNMATCHED_RETRY] = {"signature_unmatched_retry", 503, LATER_S},
     [ANSWER_STALE_RETRY] = {"stale_retry", 503, LATER_S},
+    [ANSWER_SIGNATURE_UNMATCHED_PENNED] = {"signature_unmatched_penned", 200, .says = "penned"},
+    [ANSWER_PEN_FULL] = {"pen_full", 503, LATER_S},
     [ANSWER_UNAVAILABLE] = {"unavailable", 503, LATER_S},
     [ANSWER_BUSY] = {"busy", 503, SOON_S},
     [ANSWER_CROWDED] = {"crowded", 503, SOON_S},
@@ -66,6 +69,7 @@ static const enum answer_tells tells[ANSWERS] = {
     [ANSWER_UNAVAILABLE] = ANSWER_TELLS_FAILED,
     [ANSWER_SIGNATURE_UNMATCHED] = ANSWER_TELLS_UNPROVED,
     [ANSWER_SIGNATURE_UNMATCHED_RETRY] = ANSWER_TELLS_UNPROVED,
+    [ANSWER_PEN_FULL] = ANSWER_TELLS_UNPROVED,
     [ANSWER_BUSY] = ANSWER_TELLS_UNPROVED,
 };
 
@@ -94,7 +98,7 @@ void answers_fill(enum answer answer, struct text event_id, struct string *body,
                   struct http_answer *http) {
     assert(answer < ANSWERS);
     const struct row *row = &table[answer];
-    write_body(row->name, event_id, body);
+    write_body(row->says ? row->says : row->name, event_id, body);
     *http = (struct http_answer){
         .status = row->status,
         .body = string_text(body),

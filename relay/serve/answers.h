@@ -16,12 +16,14 @@ enum answer {
     ANSWER_SIGNATURE_MALFORMED,
     ANSWER_SIGNATURE_UNMATCHED,
     ANSWER_STALE,
-    ANSWER_SIGNATURE_UNMATCHED_RETRY, /* the endpoint says `unmatched: retry` */
-    ANSWER_STALE_RETRY,               /* the endpoint says `stale: retry` */
-    ANSWER_UNAVAILABLE,               /* the ledger did not take it in time */
-    ANSWER_BUSY,                      /* too many bytes in flight */
-    ANSWER_CROWDED,                   /* too many connections */
-    ANSWER_DRAINING,                  /* to /healthz */
+    ANSWER_SIGNATURE_UNMATCHED_RETRY,  /* the endpoint says `unmatched: retry` */
+    ANSWER_STALE_RETRY,                /* the endpoint says `stale: retry` */
+    ANSWER_SIGNATURE_UNMATCHED_PENNED, /* the endpoint says `unmatched: pen` */
+    ANSWER_PEN_FULL,                   /* it does, and there is no room */
+    ANSWER_UNAVAILABLE,                /* the ledger did not take it in time */
+    ANSWER_BUSY,                       /* too many bytes in flight */
+    ANSWER_CROWDED,                    /* too many connections */
+    ANSWER_DRAINING,                   /* to /healthz */
     ANSWER_TOO_LARGE,
     ANSWER_METHOD_NOT_ALLOWED,
     ANSWER_NOT_FOUND,
@@ -31,7 +33,8 @@ enum answer {
     ANSWERS
 };
 
-/* The word in the body, the log and the metrics. */
+/* The word in the log, the metrics and, but for one that tells a stranger more than it should, in
+ * the body. */
 const char *answers_name(enum answer);
 
 enum answer answers_for_fault(enum http_fault);

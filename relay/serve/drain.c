@@ -254,6 +254,10 @@ void drain_again(struct drain *drain) {
     flow(drain);
 }
 
+uint64_t drain_confirmed(const struct drain *drain) {
+    return drain->confirmed;
+}
+
 struct spool *drain_spool(const struct drain *drain) {
     return drain->spool;
 }

@@ -20,6 +20,7 @@ void drain_again(struct drain *); /* Redis is back: ask before going on */
 /* A record as the ledger is told of it; texts are the record's. */
 struct ledger_item drain_item(const struct record *);
 
+uint64_t drain_confirmed(const struct drain *); /* the ledger has the spool up to here */
 struct spool *drain_spool(const struct drain *);
 bool drain_waits_for_redis(const struct drain *); /* it is away, or takes nothing */
 /* The ledger has all that was synced, and is asked nothing: it may be destroyed. */

@@ -129,6 +129,12 @@ static bool trust_stale(const struct endpoint *endpoint, int64_t apart_ms, enum 
     return policy_takes_stale(endpoint->config, apart_ms, endpoint->window_ms);
 }
 
+static const enum answer unmatched_answers[] = {
+    [CONFIG_UNMATCHED_REJECT] = ANSWER_SIGNATURE_UNMATCHED,
+    [CONFIG_UNMATCHED_RETRY] = ANSWER_SIGNATURE_UNMATCHED_RETRY,
+    [CONFIG_UNMATCHED_PEN] = ANSWER_SIGNATURE_UNMATCHED_PENNED,
+};
+
 bool endpoints_trust(const struct endpoint *endpoint, enum signature_verdict verdict,
                      int64_t apart_ms, enum answer *refusal) {
     switch (verdict) {
@@ -137,9 +143,7 @@ bool endpoints_trust(const struct endpoint *endpoint, enum signature_verdict ver
     case SIGNATURE_STALE:
         return trust_stale(endpoint, apart_ms, refusal);
     case SIGNATURE_UNMATCHED:
-        *refusal = endpoint->config->unmatched == CONFIG_UNMATCHED_RETRY
-                       ? ANSWER_SIGNATURE_UNMATCHED_RETRY
-                       : ANSWER_SIGNATURE_UNMATCHED;
+        *refusal = unmatched_answers[endpoint->config->unmatched];
         return false;
     case SIGNATURE_MALFORMED:
         *refusal = ANSWER_SIGNATURE_MALFORMED;

@@ -32,8 +32,8 @@ void endpoints_count_match(const struct endpoint *, size_t position, enum signat
 /* The path has to be the same to the byte; NULL where there is none. */
 const struct endpoint *endpoints_find(const struct endpoints *, struct text path);
 
-/* Does a delivery with this verdict come in? Else the answer it gets. `apart_ms`
- * is how far its signature's time is from now, either way; a stale one that is
- * accepted must be nearer than the endpoint's window. */
+/* Does a delivery with this verdict come in as Kula's? Else the answer it gets, which may be that
+ * it is penned. `apart_ms` is how far its signature's time is from now, either way; a stale one
+ * that is accepted must be nearer than the endpoint's window. */
 bool endpoints_trust(const struct endpoint *, enum signature_verdict, int64_t apart_ms,
                      enum answer *refusal);

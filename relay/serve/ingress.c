@@ -20,6 +20,7 @@
 #include "serve/proof.h"
 #include "serve/pulse.h"
 #include "serve/spools.h"
+#include "serve/unmatched.h"
 
 enum { TRACE_HEX = 32 }; /* as in W3C traceparent */
 
@@ -33,6 +34,12 @@ enum { SPOOL_PATIENCE_MS = 5000 };
 /* What a second reading costs besides the body's bytes, as if it were some. */
 enum { SECOND_BYTES = 4096 };
 
+/* A quarter of the spool at most is for what anybody can send. */
+enum { SPOOL_SHARE_OF_UNMATCHED = 4 };
+
+/* That the pen is full may go on for days. */
+enum { SAY_FULL_AGAIN_MS = 60000 };
+
 /* Of a stranger's path, as much as goes into a log line. */
 enum { PATH_SHOWN = 200 };
 
@@ -45,6 +52,8 @@ struct ingress {
     struct pulse *pulse; /* NULL: nobody wants to know */
     const struct endpoints *endpoints;
     struct admission admission;
+    struct unmatched unmatched; /* what may be penned of it */
+    int64_t say_full_at_ms;     /* not before; steady */
     struct http_handler handler;
     struct http_server *server;
     LIST_HEAD(delivery_list, delivery) deliveries; /* each waits for spool or ledger */
@@ -78,6 +87,7 @@ struct delivery {
     struct proof_finding found;
     bool authentic;
     bool stale;
+    bool pen_full; /* so said the ledger */
 };
 
 static const struct metric_family deliveries_total = {
@@ -212,7 +222,29 @@ static const char *delivery_read(struct delivery *delivery) {
 
 /* ---- Write it down ---- */
 
+static bool is_unmatched(const struct delivery *delivery) {
+    return delivery->pen_reason && !delivery->authentic;
+}
+
+static void delivery_refuse_full(struct delivery *delivery) {
+    struct ingress *ingress = delivery->ingress;
+    int64_t now_ms = clock_steady_ms();
+    if (now_ms >= ingress->say_full_at_ms) {
+        log_error("pen full, what no secret matches is answered 503: kula-relay pen list");
+        ingress->say_full_at_ms = now_ms + SAY_FULL_AGAIN_MS;
+    }
+    delivery_refuse(delivery, ANSWER_PEN_FULL);
+}
+
 static void delivery_fail(struct delivery *delivery) {
+    if (delivery->pen_full) {
+        delivery_refuse_full(delivery);
+        return;
+    }
+    if (is_unmatched(delivery)) {
+        delivery_refuse(delivery, ANSWER_UNAVAILABLE);
+        return;
+    }
     struct text trouble = ledger_trouble(delivery->ingress->ledger);
     log_warning("delivery not stored event=%s endpoint=%s ms=%" PRId64 " trouble=%.*s",
                 delivery->envelope.id, delivery->endpoint->config->name, delivery_took_ms(delivery),
@@ -223,7 +255,12 @@ static void delivery_fail(struct delivery *delivery) {
 static void delivery_succeed(struct delivery *delivery, enum answer answer, const char *where,
                              struct text stream_id) {
     metric_observe_ms(delivery->ingress->append_seconds, delivery_took_ms(delivery));
-    if (delivery->pen_reason)
+    if (is_unmatched(delivery))
+        log_limit_warning(&delivery->ingress->refusals,
+                          "delivery penned reason=%s endpoint=%s in=%s peer=%.*s",
+                          delivery->pen_reason, delivery->endpoint->config->name, where,
+                          TEXT_ARG(http_exchange_peer(delivery->exchange)));
+    else if (delivery->pen_reason)
         log_warning("delivery penned reason=%s endpoint=%s in=%s pen=%.*s ms=%" PRId64,
                     delivery->pen_reason, delivery->endpoint->config->name, where,
                     TEXT_ARG(stream_id), delivery_took_ms(delivery));
@@ -234,7 +271,11 @@ static void delivery_succeed(struct delivery *delivery, enum answer answer, cons
                  delivery->endpoint->config->name, where, TEXT_ARG(stream_id),
                  delivery->stale ? "yes" : "no", signature_reading_name(delivery->found.reading),
                  delivery_took_ms(delivery));
-    delivery_answer(delivery, delivery->pen_reason ? ANSWER_PENNED : answer);
+    if (is_unmatched(delivery))
+        answer = ANSWER_SIGNATURE_UNMATCHED_PENNED;
+    else if (delivery->pen_reason)
+        answer = ANSWER_PENNED;
+    delivery_answer(delivery, answer);
 }
 
 /* The first that stored it answers for all; that it was not stored, only the last can tell. */
@@ -253,8 +294,10 @@ static void delivery_hear(struct delivery *delivery, bool stored, enum answer an
 }
 
 static void on_appended(void *arg, enum ledger_stored stored, struct text stream_id) {
+    struct delivery *delivery = arg;
+    delivery->pen_full = stored == LEDGER_PEN_FULL;
     /* Only after "stored": once a 2xx is out, Kula never sends it again. */
-    delivery_hear(arg, stored != LEDGER_NOT_STORED,
+    delivery_hear(delivery, stored == LEDGER_STORED || stored == LEDGER_DUPLICATE,
                   stored == LEDGER_DUPLICATE ? ANSWER_DUPLICATE : ANSWER_ACCEPTED, "ledger",
                   stream_id);
 }
@@ -287,6 +330,7 @@ static struct record delivery_record(const struct delivery *delivery) {
 static void ask_ledger(struct delivery *delivery) {
     struct record record = delivery_record(delivery);
     struct ledger_item item = drain_item(&record);
+    item.most = delivery->ingress->unmatched.most;
     delivery->asked++;
     delivery->ledger_asked = true;
     ledger_append(delivery->ingress->ledger, &item, delivery_deadline_ms(delivery), on_appended,
@@ -326,15 +370,31 @@ static void ask_spool(struct delivery *delivery, struct spool *spool) {
     delivery->patience = loop_timer_create(delivery->ingress->loop, on_patience_over, delivery);
     loop_timer_set(delivery->patience, left_ms < SPOOL_PATIENCE_MS ? left_ms : SPOOL_PATIENCE_MS);
     spool_put(spool, &record, on_spooled, delivery);
+    if (is_unmatched(delivery))
+        unmatched_put(&delivery->ingress->unmatched, record.sequence,
+                      (int64_t)(record.signature.size + record.body.size));
+}
+
+/* Before it is written down: what stands in the spool is the ledger's to take. */
+static bool pen_has_room(struct delivery *delivery) {
+    struct ingress *ingress = delivery->ingress;
+    struct unmatched_elsewhere elsewhere = {.left_behind = spools_left_behind(ingress->spools)};
+    size_t bytes = http_exchange_header(delivery->exchange, proof_header).size +
+                   http_exchange_body(delivery->exchange).size;
+    elsewhere.ledger_known = ledger_pen_holds(ingress->ledger, &elsewhere.ledger);
+    unmatched_drained(&ingress->unmatched, spools_confirmed(ingress->spools));
+    return unmatched_fits(&ingress->unmatched, &elsewhere, (int64_t)bytes);
 }
 
 static void delivery_store(struct delivery *delivery) {
     struct spools *spools = delivery->ingress->spools;
     struct spool *spool = spools ? spools_writing(spools) : NULL;
-    if (spool && spool_writable(spool))
-        ask_spool(delivery, spool);
-    else
+    if (!spool || !spool_writable(spool))
         ask_ledger(delivery);
+    else if (is_unmatched(delivery) && !pen_has_room(delivery))
+        delivery_refuse_full(delivery);
+    else
+        ask_spool(delivery, spool);
 }
 
 /* ---- What the server tells ---- */
@@ -406,11 +466,14 @@ static void answer_health_check(struct ingress *ingress, struct http_exchange *e
 
 static void delivery_take(struct delivery *delivery, enum signature_verdict verdict) {
     enum answer refusal;
-    if (!delivery_is_from_kula(delivery, verdict, &refusal))
-        delivery_refuse(delivery, refusal);
-    else {
+    if (delivery_is_from_kula(delivery, verdict, &refusal)) {
         delivery->pen_reason = delivery_read(delivery);
         delivery_store(delivery);
+    } else if (refusal == ANSWER_SIGNATURE_UNMATCHED_PENNED) {
+        delivery->pen_reason = LEDGER_UNMATCHED;
+        delivery_store(delivery);
+    } else {
+        delivery_refuse(delivery, refusal);
     }
 }
 
@@ -500,6 +563,9 @@ struct ingress *ingress_create(const struct ingress_needs *needs) {
     ingress->second_turn = loop_timer_create(needs->loop, on_second_turn, ingress);
     LIST_INIT(&ingress->proofs);
     admission_init(&ingress->admission, needs->config);
+    unmatched_init(&ingress->unmatched);
+    ingress->unmatched.spool_bytes = needs->config->spool_max_bytes / SPOOL_SHARE_OF_UNMATCHED;
+    ingress_set_pen(ingress, needs->config);
     struct http_limits limits = admission_limits(&ingress->admission);
     read_trusted_proxies(ingress, needs->config);
     limits.trusted_proxies = ingress->trusted_proxies;
@@ -521,6 +587,7 @@ void ingress_destroy(struct ingress *ingress) {
     }
     http_server_destroy(ingress->server);
     loop_timer_destroy(ingress->second_turn);
+    unmatched_finish(&ingress->unmatched);
     string_finish(&ingress->body);
     free(ingress->trusted_proxies);
     free(ingress);
@@ -528,6 +595,10 @@ void ingress_destroy(struct ingress *ingress) {
 
 void ingress_set_endpoints(struct ingress *ingress, const struct endpoints *endpoints) {
     ingress->endpoints = endpoints;
+}
+
+void ingress_set_pen(struct ingress *ingress, const struct config *config) {
+    ingress->unmatched.most = (struct ledger_pen){config->pen_max_events, config->pen_max_bytes};
 }
 
 bool ingress_holds(const struct ingress *ingress, const struct endpoints *endpoints) {

@@ -38,6 +38,8 @@ void ingress_destroy(struct ingress *);
 /* What comes from now on is for these; deliveries under way keep to those that they
  * began with, which have to stay until nobody holds them. All borrowed. */
 void ingress_set_endpoints(struct ingress *, const struct endpoints *);
+/* How much may be penned of what no secret matches. */
+void ingress_set_pen(struct ingress *, const struct config *);
 bool ingress_holds(const struct ingress *, const struct endpoints *);
 
 /* Its own, for listening and for the gauges. */

@@ -123,6 +123,7 @@ static void on_taken(void *arg, struct edition *was, struct edition *is) {
     endpoints_enter(is->endpoints, reload->needs.metrics);
     pulse_set_endpoints(reload->needs.pulse, is->config);
     ingress_set_endpoints(reload->needs.ingress, is->endpoints);
+    ingress_set_pen(reload->needs.ingress, is->config);
     releases_take(reload->needs.releases, is->config);
     show(reload, is);
     tell_alarms(reload);

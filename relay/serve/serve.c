@@ -49,7 +49,7 @@ struct serve {
     int exit_code;
 };
 
-enum { CONNECTIONS, DELIVERIES, BYTES, REDIS_UP, REDIS_CONNECTS, STARTED };
+enum { CONNECTIONS, DELIVERIES, BYTES, PEN_EVENTS, PEN_BYTES, REDIS_UP, REDIS_CONNECTS, STARTED };
 
 static const struct metric_family families[] = {
     [CONNECTIONS] = {"kula_relay_connections", METRIC_GAUGE, "Open connections of senders."},
@@ -57,6 +57,10 @@ static const struct metric_family families[] = {
                     "Deliveries that wait to be stored."},
     [BYTES] = {"kula_relay_bytes_in_flight", METRIC_GAUGE,
                "Bytes of bodies that are held or still to come."},
+    [PEN_EVENTS] = {"kula_relay_pen_unmatched_events", METRIC_GAUGE,
+                    "Deliveries in the pen that no secret matched, as Redis last said."},
+    [PEN_BYTES] = {"kula_relay_pen_unmatched_bytes", METRIC_GAUGE,
+                   "Bytes of their bodies and signatures."},
     [REDIS_UP] = {"kula_relay_redis_connected", METRIC_GAUGE,
                   "1 while the ledger's Redis can be reached, else 0."},
     [REDIS_CONNECTS] = {"kula_relay_redis_connects_total", METRIC_COUNTER,
@@ -112,6 +116,11 @@ static void on_scrape(void *arg) {
     set_gauge(serve, DELIVERIES, ingress_deliveries_in_flight(serve->ingress));
     set_gauge(serve, BYTES, http_server_body_bytes(server));
     set_gauge(serve, REDIS_UP, ledger_connected(serve->ledger));
+    struct ledger_pen pen;
+    if (ledger_pen_holds(serve->ledger, &pen)) {
+        set_gauge(serve, PEN_EVENTS, (size_t)pen.events);
+        set_gauge(serve, PEN_BYTES, (size_t)pen.bytes);
+    }
     if (serve->spools)
         spools_count(serve->spools);
 }

@@ -294,6 +294,23 @@ bool spools_are_quiet(const struct spools *spools) {
     return true;
 }
 
+uint64_t spools_confirmed(const struct spools *spools) {
+    return spools->writing ? drain_confirmed(spools->drains[spools->count - 1]) : 0;
+}
+
+struct ledger_pen spools_left_behind(const struct spools *spools) {
+    struct ledger_pen left = {0};
+    for (size_t i = 0; i < spools->count; i++) {
+        struct spool_figures figures;
+        if (drain_spool(spools->drains[i]) == spools->writing)
+            continue;
+        spool_figures(drain_spool(spools->drains[i]), &figures);
+        left.events += (int64_t)figures.undrained;
+        left.bytes += figures.undrained_bytes;
+    }
+    return left;
+}
+
 uint64_t spools_undrained(const struct spools *spools) {
     return sum_up(spools).undrained;
 }

@@ -26,6 +26,10 @@ struct spool *spools_writing(const struct spools *); /* NULL while none can be m
 bool spools_work(const struct spools *);             /* what is to be written can be */
 void spools_on_ledger(struct spools *);              /* Redis is back */
 void spools_count(struct spools *);                  /* into the metrics */
+/* Up to where the ledger has the written one; 0 where there is none. */
+uint64_t spools_confirmed(const struct spools *);
+/* What earlier starts left and the ledger does not have yet. */
+struct ledger_pen spools_left_behind(const struct spools *);
 uint64_t spools_undrained(const struct spools *);
 /* Nothing goes on its way any more: the ledger has all, or takes nothing. */
 bool spools_are_quiet(const struct spools *);

@@ -10,6 +10,8 @@ from house import SECRET, Story
 from processes import until
 from sim import events
 
+RATE = 200
+
 
 class Rotation(Story):
     def setUp(self):
@@ -64,6 +66,40 @@ class Rotation(Story):
         # The old one is still good, for what Kula has signed before.
         self.assertEqual(self.house.post(events.encode(events.event("job.created"))).status, 200)
 
+    def test_at_200_deliveries_a_second_it_loses_none_and_refuses_none(self):
+        self.house.endpoints[0]["unmatched"] = "pen"
+        self.start()
+        self.sender.rate = RATE
+        rotated = threading.Event()
+        sent = []
+
+        def go_on():
+            for _ in range(60):  # a second's worth each, until there was one after it all
+                batch = self.api.emit(events.encode(events.event("job.created")))
+                for _ in range(RATE - 1):
+                    batch += self.api.emit(events.encode(events.event("job.created")))
+                sent.extend(batch)
+                over = rotated.is_set()
+                self.sender.wait(batch, 60)
+                if over:
+                    return
+
+        sending = threading.Thread(target=go_on)
+        sending.start()
+        told = self.rotate()
+        rotated.set()
+        sending.join()
+        self.assertIn("was penned and is released", told.err)
+        self.assertEqual({one.status for one in sent}, {"delivered"})
+        self.assertEqual({len(one.attempts) for one in sent}, {1}, "none was refused")
+        crm = self.house.services["crm"]
+        crm.wait_delivered([one.event_id for one in sent], 60)
+        self.house.settle()
+        seen = [one.event_id for one in crm.requests if one.event_type == "job.created"]
+        self.assertEqual(len(seen), len(set(seen)), "none came twice")
+        self.assertEqual(self.house.ledger.penned(), [])
+        self.assertGreater(self.serve.deliveries("signature_unmatched_penned"), 0)
+
     def test_the_old_secret_stays_until_a_day_without_it_has_passed(self):
         self.start()
         old = self.folder / "old"
@@ -95,7 +131,7 @@ class Rotation(Story):
     def test_it_refuses_where_deliveries_would_be_lost(self):
         self.house.endpoints[0]["unmatched"] = "reject"
         self.start()
-        self.assertIn("unmatched: retry", self.rotate(expect=78).err)
+        self.assertIn("unmatched: pen (or retry)", self.rotate(expect=78).err)
         self.untouched()
 
     def test_it_refuses_without_a_folder(self):

@@ -83,6 +83,8 @@ static void test_statuses_are_the_promised_ones(void **state) {
         {ANSWER_STALE, 401, "stale"},
         {ANSWER_SIGNATURE_UNMATCHED_RETRY, 503, "signature_unmatched_retry"},
         {ANSWER_STALE_RETRY, 503, "stale_retry"},
+        {ANSWER_SIGNATURE_UNMATCHED_PENNED, 200, "signature_unmatched_penned"},
+        {ANSWER_PEN_FULL, 503, "pen_full"},
         {ANSWER_UNAVAILABLE, 503, "unavailable"},
         {ANSWER_BUSY, 503, "busy"},
         {ANSWER_CROWDED, 503, "crowded"},

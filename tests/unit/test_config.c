@@ -47,6 +47,7 @@ static const char every_key[] = "redis:\n"
                                 "  connections: 50\n"
                                 "  bytes_in_flight: 64MiB\n"
                                 "  dedup_window: 1d\n"
+                                "  pen: {max_size: 8MiB, max_events: 77}\n"
                                 "  durability: ledger\n"
                                 "  spool: {directory: spool, max_size: 2GiB, keep: 30m}\n"
                                 "forward:\n"
@@ -187,6 +188,8 @@ static void test_every_key_arrives_redis_and_serve(void **state) {
     assert_int_equal(config->connections, 50);
     assert_int_equal(config->bytes_in_flight, 64 << 20);
     assert_int_equal(config->dedup_window_ms, 86400000);
+    assert_int_equal(config->pen_max_bytes, 8 << 20);
+    assert_int_equal(config->pen_max_events, 77);
     assert_string_equal(config->forward_admin, "localhost:9465");
     assert_int_equal(config->retention.events_ms, INT64_C(2) * 86400000);
     assert_int_equal(config->retention.dead_ms, INT64_C(9) * 86400000);
@@ -284,6 +287,8 @@ static void test_what_is_left_out_has_its_default(void **state) {
     assert_int_equal(config->connections, 10000);
     assert_int_equal(config->bytes_in_flight, 256 << 20);
     assert_int_equal(config->dedup_window_ms, 604800000);
+    assert_int_equal(config->pen_max_bytes, 64 << 20);
+    assert_int_equal(config->pen_max_events, 10000);
     assert_int_equal(config->durability, CONFIG_DURABILITY_SPOOL);
     assert_null(config->spool_directory);
     assert_int_equal(config->spool_max_bytes, 1 << 30);
@@ -481,12 +486,12 @@ static void test_print_shows_values_and_where_they_came_from(void **state) {
     assert_line(&lines, "serve.listen[0].address = 0.0.0.0:8443   # t:9");
     assert_line(&lines, "serve.listen[1].certificate = (none)   # default");
     assert_line(&lines, "serve.endpoints[0].secret_files = [secret, old]   # t:15");
-    assert_line(&lines, "serve.durability = ledger   # t:25");
-    assert_line(&lines, "serve.spool.keep = 30m   # t:26");
-    assert_line(&lines, "services[0].retry.most = 1m   # t:41");
-    assert_line(&lines, "services[0].headers.X-Source = kula   # t:45");
-    assert_line(&lines, "services[0].header_files.Authorization = header   # t:46");
-    assert_line(&lines, "services[0].sign.secret_files = [webhook, webhook2]   # t:44");
+    assert_line(&lines, "serve.durability = ledger   # t:26");
+    assert_line(&lines, "serve.spool.keep = 30m   # t:27");
+    assert_line(&lines, "services[0].retry.most = 1m   # t:42");
+    assert_line(&lines, "services[0].headers.X-Source = kula   # t:46");
+    assert_line(&lines, "services[0].header_files.Authorization = header   # t:47");
+    assert_line(&lines, "services[0].sign.secret_files = [webhook, webhook2]   # t:45");
     assert_null(strstr(lines.data, "s3cret"));
     assert_null(strstr(lines.data, "t0ken"));
     config_destroy(config);

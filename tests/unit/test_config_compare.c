@@ -31,6 +31,8 @@ static const struct compare_case cases[] = {
     {BASE "  dedup_window: 7d\n", "", ""}, /* the default, now written down */
     {BASE "log: {level: warning}\n", "log.level", ""},
     {BASE "log: {format: json}\n", "", "log.format"},
+    {BASE "  pen: {max_size: 1MiB, max_events: 7}\n", "serve.pen.max_size, serve.pen.max_events",
+     ""},
     {BASE "  dedup_window: 1d\n  body_limit: 1MiB\n", "serve.dedup_window", "serve.body_limit"},
     {BASE "redis: {url: \"redis://b:1/0\", prefix: q}\n", "", "redis.url, redis.prefix"},
     /* The neighbour's sections say nothing to serve. */

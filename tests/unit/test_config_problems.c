@@ -141,7 +141,7 @@ static const struct problems_case cases[] = {
     {CONFIG_FOR_LEDGER, "serve: {colour: blue}\n",
      "t:1:9: serve: unknown key \"colour\"; known here: listen, trusted_proxies, admin, "
      "endpoints, body_limit, "
-     "connections, bytes_in_flight, dedup_window, durability, spool\n"},
+     "connections, bytes_in_flight, dedup_window, pen, durability, spool\n"},
     {CONFIG_FOR_LEDGER, "serve: {spool: {folder: /x}}\n",
      "t:1:17: serve.spool: unknown key \"folder\"; known here: directory, max_size, keep\n"},
     {CONFIG_FOR_LEDGER, "\"a\\nb\": 1\n",
@@ -335,10 +335,10 @@ static const struct problems_case cases[] = {
      "    - name: k\n"
      "      path: /k\n"
      "      stale: acept\n"
-     "      unmatched: pen\n"
+     "      unmatched: keep\n"
      "      signed_body: canonical\n",
      "t:5:14: serve.endpoints[0].stale: \"acept\" is not known: write accept, retry or reject\n"
-     "t:6:18: serve.endpoints[0].unmatched: \"pen\" is not known: write reject or retry\n"
+     "t:6:18: serve.endpoints[0].unmatched: \"keep\" is not known: write reject, retry or pen\n"
      "t:7:20: serve.endpoints[0].signed_body: \"canonical\" is not known: write raw or "
      "raw_or_canonical\n"},
     {CONFIG_FOR_LEDGER,
