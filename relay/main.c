@@ -48,6 +48,8 @@ static const struct cli_command commands[] = {
     {"audit", "[--json]", "do the counts balance?", audit_main},
     {"check", "[--config FILE] [--for COMMAND] [--print]",
      "reads the configuration, tells every mistake", check_main},
+    {"health", "[serve|forward] [--ready]", "is the one that runs on this machine well?",
+     health_main},
     {"webhook",
      "list|show|create|update|delete|enable|disable|events|sample|test|logs|missed|rotate-secret|"
      "plan|"

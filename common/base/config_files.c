@@ -13,6 +13,12 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+static void add_problem(struct string *why, const char *what, const char *path, int error,
+                        const char *wish) {
+    string_addf(why, "%s %s: ", what, path);
+    file_add_reason(error, wish, why);
+}
+
 bool config_files_readable(const char *path, struct string *why) {
     struct stat stat = {0};
     /* Not blocking, for somebody may name a pipe. */
@@ -21,7 +27,7 @@ bool config_files_readable(const char *path, struct string *why) {
     if (file >= 0)
         close(file);
     if (error)
-        string_addf(why, "cannot read the file %s: %s", path, strerror(error));
+        add_problem(why, "cannot read the file", path, error, "read it");
     else if (S_ISREG(stat.st_mode) && stat.st_size == 0)
         string_addf(why, "the file %s is empty", path);
     return why->size == 0;
@@ -70,9 +76,9 @@ bool config_files_writable(const char *folder, struct string *why) {
     if (error == EROFS && holds_something(folder))
         return true;
     if (error != ENOENT)
-        string_addf(why, "cannot write into the folder %s: %s", folder, strerror(error));
+        add_problem(why, "cannot write into the folder", folder, error, "write there");
     else if (!is_parent_open_to_us(folder))
-        string_addf(why, "cannot make the folder %s: %s", folder, strerror(errno));
+        add_problem(why, "cannot make the folder", folder, errno, "write where it stands");
     return why->size == 0;
 }
 
@@ -166,7 +172,7 @@ static bool read_pem(const char *file, struct secret *pem, struct string *why) {
     unsigned char *buffer = memory_new(PEM_MOST + 1);
     ssize_t size = file_read(file, buffer, PEM_MOST + 1);
     if (size < 0)
-        string_addf(why, "cannot read the file %s: %s", file, strerror(errno));
+        add_problem(why, "cannot read the file", file, errno, "read it");
     else if (size == 0)
         string_addf(why, "the file %s is empty", file);
     else if (size > PEM_MOST)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -44,4 +45,13 @@ ssize_t file_read(const char *path, void *buffer, size_t room) {
     close(file);
     errno = error;
     return size;
+}
+
+void file_add_reason(int error, const char *what, struct string *why) {
+    string_add_of(why, strerror(error));
+    if (error == EACCES || error == EPERM)
+        string_addf(why, "; let this program's user, whose id is %u, %s", (unsigned)geteuid(),
+                    what);
+    if (error == EROFS)
+        string_add_of(why, "; a container needs a volume there");
 }

@@ -4,6 +4,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/text.h"
+
 /* How many bytes, of `room` at most, were read; -1 with errno, which is ETIMEDOUT for a
  * pipe that has not come to its end within 2 s. */
 ssize_t file_read(const char *path, void *buffer, size_t room);
+
+/* Why not, by errno, and where it is a permission that lacks, whose: in a container nobody thinks
+ * of the user. `what` is to be allowed: "read it". */
+void file_add_reason(int error, const char *what, struct string *why);

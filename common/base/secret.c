@@ -19,25 +19,14 @@ static size_t without_newline(const unsigned char *buffer, size_t size) {
     return size;
 }
 
-static const char *advice(int error) {
-    switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-        return "create it, or name the right file";
-    case EACCES:
-    case EPERM:
-        return "let this program's user read it";
-    default:
-        return "name a file that can be read";
-    }
-}
-
 static bool take(const char *path, const unsigned char *buffer, ssize_t got, struct secret *secret,
                  struct string *why) {
     if (got < 0) {
         int error = errno;
-        string_addf(why, "cannot read the secret file %s: %s; %s", path, strerror(error),
-                    advice(error));
+        string_addf(why, "cannot read the secret file %s: ", path);
+        file_add_reason(error, "read it", why);
+        if (error == ENOENT || error == ENOTDIR)
+            string_add_of(why, "; create it, or name the right file");
         return false;
     }
     size_t size = without_newline(buffer, (size_t)got);

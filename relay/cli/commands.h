@@ -5,6 +5,7 @@
 int audit_main(int argc, char **argv);
 int dead_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
+int health_main(int argc, char **argv);
 int pause_main(int argc, char **argv);
 int pen_main(int argc, char **argv);
 int resume_main(int argc, char **argv);

@@ -92,11 +92,13 @@ class Redis:
     def __call__(self, *words):
         return self.client(*words)
 
+    def command(self):
+        return ["redis-server", "--port", "0", "--unixsocket", self.path, "--dir", self.folder,
+                "--appendonly", "yes", "--appendfsync", self.appendfsync, "--save", "",
+                "--maxmemory-policy", "noeviction", *self.more]
+
     def start(self):
-        self.process = Process("redis", [
-            "redis-server", "--port", "0", "--unixsocket", self.path, "--dir", self.folder,
-            "--appendonly", "yes", "--appendfsync", self.appendfsync, "--save", "",
-            "--maxmemory-policy", "noeviction", *self.more])
+        self.process = Process("redis", self.command())
         until(self.answers, lambda: f"Redis answers\n{self.process.report()}")
         return self
 

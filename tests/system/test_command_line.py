@@ -9,7 +9,7 @@ from processes import RELAY, run
 from sim import events
 
 COMMANDS = ("serve", "forward", "up", "demo", "tail", "show", "dead", "pen", "pause", "resume", "service", "send", "verify", "spool",
-            "audit", "check", "webhook", "watch", "version")
+            "audit", "check", "health", "webhook", "watch", "version")
 NOT_YET = ("status", "doctor", "replay", "listen", "erase")
 PERSON = "Zoë Ångström"
 
@@ -53,7 +53,7 @@ class WithoutALedger(Story):
                       ["webhook", "create", "--url", "http://a/", "--events", "*"],
                       ["webhook", "update", "wh_1"], ["webhook", "delete", "wh_1"],
                       ["webhook", "disable", "wh_1"], ["webhook", "update", "wh_1", "--secret-file", "x"],
-                      ["spool", "burn"], ["spool", "list", "x"], ["check", "--for", "nothing"],
+                      ["spool", "burn"], ["spool", "list", "x"], ["check", "--for", "nothing"], ["health", "x"],
                       ["watch", "x"], ["watch", "--every", "0"],
                       ["serve", "--nonsense"], ["forward", "--nonsense"], ["tail", "--since", "soon"]):
             with self.subTest(words=words):

@@ -93,7 +93,7 @@ static void test_a_refusal_says_which_file_and_what_to_do(void **state) {
     assert_refused(folder, "directory");
     if (geteuid() != 0) { /* root reads everything */
         chmod(path, 0);
-        assert_refused(path, "let this program's user read it");
+        assert_refused(path, "let this program's user, whose id is ");
         chmod(path, 0600);
     }
 }

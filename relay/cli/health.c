@@ -1,0 +1,116 @@
+/* health asks the serve and the forward that run on this machine how they are: for Docker's
+ * health check, and for whoever restarts what does not answer. */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "net/http_client.h"
+
+/* Below the few seconds that whoever asks again and again gives it. */
+enum { PATIENCE_MS = 2000, ANSWER_BYTES_MOST = 1024 };
+
+struct health {
+    struct cli cli;
+    bool ready;           /* which page is asked for */
+    bool well;            /* somebody said so */
+    struct string silent; /* a sentence for each that did not answer */
+    const char *name;     /* who is being asked */
+    struct string url;
+};
+
+static void on_answer(void *arg, const struct http_result *result) {
+    struct health *this = arg;
+    if (result->outcome == HTTP_ANSWERED) {
+        struct text body = result->body;
+        printf("%s: %.*s\n", this->name, TEXT_ARG(text_cut(&body, '\n')));
+        this->well = this->well || result->status == 200;
+        if (result->status != 200)
+            cli_fail(&this->cli, CLI_FAILED, "%s answers %d at %s", this->name, result->status,
+                     this->url.data);
+    } else if (result->outcome == HTTP_FAILED) {
+        string_addf(&this->silent, "%s%s does not answer at %s: %s", this->silent.size ? "; " : "",
+                    this->name, this->url.data, result->error);
+    }
+    cli_wake(&this->cli);
+}
+
+/* Where this machine reaches it: a socket that is bound to all addresses has none to call. */
+static void format_url(struct health *this, const char *address) {
+    static const char *const all[][2] = {{"0.0.0.0:", "127.0.0.1:"}, {"[::]:", "[::1]:"}};
+    const char *host = "", *rest = address;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (text_starts(text_of(address), all[i][0])) {
+            host = all[i][1];
+            rest = address + strlen(all[i][0]);
+        }
+    string_clear(&this->url);
+    string_addf(&this->url, "http://%s%s/%s", host, rest, this->ready ? "readyz" : "healthz");
+}
+
+static void ask(struct health *this, const char *name, const char *address) {
+    struct http_client *client = http_client_create(this->cli.loop);
+    this->name = name;
+    format_url(this, address);
+    const struct http_call call = {.method = "GET",
+                                   .url = this->url.data,
+                                   .timeout_ms = PATIENCE_MS,
+                                   .connect_timeout_ms = PATIENCE_MS,
+                                   .keep_bytes = ANSWER_BYTES_MOST,
+                                   .link_local = true}; /* the configuration names it */
+    http_client_send(client, &call, on_answer, this);
+    cli_wait(&this->cli);
+    http_client_destroy(client);
+}
+
+/* The one that is meant; without a word each that the configuration has an address of, and then it
+ * is enough that one of them runs here. */
+static void ask_all(struct health *this, const char *word) {
+    const struct config *config = this->cli.config;
+    const struct {
+        const char *name, *address;
+    } rows[] = {{"serve", config->serve_admin}, {"forward", config->forward_admin}};
+    bool asked = false;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].address && (!word || strcmp(word, rows[i].name) == 0)) {
+            ask(this, rows[i].name, rows[i].address);
+            asked = true;
+        }
+    if (!asked)
+        cli_fail(&this->cli, CLI_BAD_CONFIG, "%s: %s.admin is missing: there is nowhere to ask",
+                 config->file, word ? word : "serve.admin or forward");
+    else if (!this->well && this->silent.size)
+        cli_fail(&this->cli, CLI_FAILED, "%s", this->silent.data);
+}
+
+static bool is_known(const struct options *options) {
+    return !options->operand_count ||
+           (options->operand_count == 1 && (strcmp(options->operands[0], "serve") == 0 ||
+                                            strcmp(options->operands[0], "forward") == 0));
+}
+
+int health_main(int argc, char **argv) {
+    struct health this = {0};
+    const struct cli_option rows[] = {
+        {"ready", 0, NULL, "whether it can do its work too: /readyz", .flag = &this.ready}, {0}};
+    const struct cli_manual manual = {
+        .about = "Asks the serve or forward that runs on this machine, at its admin address in\n"
+                 "the configuration, whether it is well (/healthz). Without a word both are\n"
+                 "asked, and one of them is enough. Exit 0: it is; 1: it is not, or nobody\n"
+                 "answers within two seconds. No secret is read. For Docker's health checks.",
+        .example = "kula-relay health serve",
+        .options = rows,
+        .takes = CLI_TAKES_CONFIG,
+    };
+    struct options *options = &this.cli.options;
+    if (cli_start(&this.cli, &manual, argc, argv)) {
+        if (!is_known(options))
+            options_wrong(options, "takes serve or forward");
+        else if (cli_load(&this.cli, CONFIG_FOR_SPOOL)) {
+            this.cli.loop = loop_create();
+            ask_all(&this, options->operand_count ? options->operands[0] : NULL);
+        }
+    }
+    string_finish(&this.silent);
+    string_finish(&this.url);
+    return cli_close(&this.cli);
+}

@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""deploy/compose.yaml on a real engine: the README's five minutes, and then trouble.
+
+Started by `./run compose-test`, in namespaces of its own and with a folder that holds base/,
+tools/ and kula-relay/ (a checkout). Each story goes on with what the one before has left. The
+words choose stories by name; the last line counts them.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import pathlib
+import random
+import re
+import signal
+import sys
+import threading
+import time
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "chaos")]
+
+from books import Books  # noqa: E402
+from engine import Engine, Failed, leave_the_network, run, until  # noqa: E402
+from load import Load  # noqa: E402
+from sim import events  # noqa: E402
+from sim.kula import signed_headers  # noqa: E402
+from sim.wire import call  # noqa: E402
+from stack import Stack  # noqa: E402
+
+REDIS, VALKEY = "redis:8.2", "valkey/valkey:8.1"
+URL, PATH = "https://localhost:8443", "/webhooks/kula"
+MOST_BYTES = 150 * 1000 * 1000
+RATE = 100            # deliveries a second
+HELD = 2 * RATE       # how many happen at Kula while a container is in trouble
+TROUBLED = ("redis", "serve", "forward", "crm")
+# As compose/forward.yaml says.
+WANTS = {"crm": lambda kind: kind.split(".")[0] in ("application", "candidate"), "search": lambda kind: True}
+
+
+def readme_page(checkout):
+    """The shell blocks of the five minutes, as one script."""
+    text = (checkout / "README.md").read_text(encoding="utf-8")
+    page = re.search(r"^## Five minutes with Docker Compose\n(.*?)^## ", text, re.S | re.M).group(1)
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.S)
+    script = "\n".join(blocks)
+    clone = "git clone <this repository> kula-relay"
+    assert clone in script
+    return script.replace(clone, "true")  # it is there already
+
+
+def ca_file(stack):
+    return str(stack.folder / "secrets" / "tls.crt")
+
+
+def post(stack, event_type):
+    """One signed delivery, as Kula makes it; the event's id."""
+    event = events.event(event_type)
+    body = events.encode(event)
+    answer = call(URL + PATH, "POST", signed_headers(stack.secret("kula_secret").encode(), body, int(time.time())),
+                  body, ca_file(stack), 12)
+    if answer.status != 200:
+        raise Failed(f"a delivery was answered {answer.status} {answer.body}")
+    return event["event_id"]
+
+
+@contextlib.contextmanager
+def load(stack):
+    """Kula at a steady rate, until the end of the block and until it has nothing left to send."""
+    books = Books(WANTS, 1)
+    kula = Load(books, URL, PATH, stack.secret("kula_secret").encode(), rate=RATE, rng=random.Random(7),
+                ca_file=ca_file(stack), connections=32)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(kula.run())
+
+    def drive():
+        asyncio.set_event_loop(loop)
+        with contextlib.suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    thread = threading.Thread(target=drive)
+    thread.start()
+    try:
+        yield books
+        kula.emitting = False
+        until(lambda: kula.pending == 0, lambda: f"{kula.pending} deliveries have an end")
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+
+
+def check_books(stack, books):
+    """What was answered 2xx has come, and the ledger says so too."""
+    accepted = books.accepted_events()
+    if books.wrong or not accepted:
+        raise Failed(f"{len(accepted)} accepted; {books.wrong[:5]}")
+
+    def missing():
+        received = {service: stack.received(service) for service in WANTS}
+        return [(event.id, service) for event in accepted for service, wants in WANTS.items()
+                if wants(event.type) and event.id not in received[service]]
+
+    until(lambda: not missing(), lambda: f"lost of {len(accepted)} accepted: {missing()[:10]}", 90)
+    until(lambda: "redis" not in stack("exec", "--no-TTY", "serve", "kula-relay", "health", "serve", "--ready",
+                                      expect=None), "serve is ready, with Redis")
+    stack.operator("audit")
+    if found := stack.refused_calls():
+        raise Failed(found)
+    print(f"    {len(accepted)} accepted, none lost", file=sys.stderr)
+
+
+# The stories ---------------------------------------------------------------------------
+
+
+def test_a_compose_linter_finds_nothing(stack):
+    files = [*stack.folder.glob("compose*.yaml"), *stack.folder.glob("examples/compose*.yaml")]
+    told = run(["node", os.environ["KULA_RELAY_DCLINT"], *files])
+    if told.strip():
+        raise Failed(told)
+
+
+def test_the_examples_are_understood(stack):
+    env = {**stack.env, "KULA_RELAY_HOSTNAME": "hooks.example.com"}
+    for example in stack.folder.glob("examples/compose*.yaml"):
+        told = run(["docker", "compose", "--file", "compose.yaml", "--file", example, "config"], cwd=stack.folder,
+                   env={key: value for key, value in env.items() if key != "COMPOSE_FILE"})
+        if example.name == "compose.caddy.yaml" and "8443" in told:
+            raise Failed("serve is published beside Caddy")
+
+
+def test_the_image_is_small(stack):
+    size = stack.engine.bytes_above_base("kula-relay:local")
+    print(f"    {size / 1e6:.0f} MB above its base", file=sys.stderr)
+    if size >= MOST_BYTES:
+        raise Failed(f"{size} bytes above its base")
+
+
+def test_the_five_minutes_of_the_readme(stack):
+    told = stack.shell(readme_page(stack.folder.parent))
+    for words in ('{"status":"accepted","event_id":"evt_1"}', "crm: application.hired evt_", "evt_1", "delivered"):
+        if words not in told:
+            raise Failed(f"it does not say {words}\n{told[-6000:]}")
+
+
+def test_nobody_asks_redis_for_more_than_he_may(stack):
+    stack.up()
+    event_id = post(stack, "application.hired")
+    until(lambda: event_id in stack.received("crm"), "crm has it")
+    stack.operator_shell(f"kula-relay tail; kula-relay show {event_id}; kula-relay dead list crm; kula-relay pen list; "
+                         "kula-relay service list; kula-relay audit; kula-relay pause crm; kula-relay resume crm")
+    if found := stack.refused_calls():
+        raise Failed(found)
+
+
+def test_no_accepted_event_is_lost_in_trouble(stack):
+    stack.up()
+    with load(stack) as books:
+        def hold():
+            count = len(books.events)
+            until(lambda: len(books.events) >= count + HELD, f"{HELD} more events")
+
+        for service in TROUBLED:
+            for trouble in (stack.pause, stack.kill, stack.partition, stack.restart):
+                since = time.monotonic()
+                trouble(service, hold)
+                print(f"    {trouble.__name__} {service}: {time.monotonic() - since:.1f} s", file=sys.stderr)
+    check_books(stack, books)
+
+
+def test_down_and_up_keep_everything(stack):
+    stack("stop", "crm", "kula")
+    owed = post(stack, "application.hired")
+    until(lambda: owed in stack.operator("tail", "-n", "20"), "it stands in the stream")
+    before = stack.redis("XLEN", "kula:events")
+    stack("down")
+    stack.up()
+    stack.operator("resume", "crm")  # its breaker is open: what it is owed would come within a minute
+    if int(stack.redis("XLEN", "kula:events")) < int(before):
+        raise Failed(f"there were {before} events")
+    until(lambda: owed in stack.received("crm"), "crm gets what it was owed before")
+    stack.operator("audit")
+
+
+def test_what_cannot_work_is_refused_with_what_to_do(stack):
+    secret = stack.folder / "secrets" / "kula_secret"
+    nobodys = stack.engine.folder / "nobodys"
+    nobodys.mkdir(mode=0o755, exist_ok=True)
+    secret.chmod(0o600)
+    told = stack("run", "--rm", "--no-TTY", "--no-deps", "serve", "serve", expect=78)
+    secret.chmod(0o644)
+    told += stack("run", "--rm", "--no-TTY", "--no-deps", "--volume", f"{nobodys}:/var/lib/kula-relay", "serve", "serve",
+                  expect=78)
+    for words in ("/run/secrets/kula_secret", "/var/lib/kula-relay/spool", "10001"):
+        if words not in told:
+            raise Failed(f"it does not name {words}\n{told}")
+
+
+def test_the_same_with_valkey(stack):
+    stack.stop_everything()
+    stack.env["KULA_RELAY_REDIS_IMAGE"] = VALKEY
+    test_the_five_minutes_of_the_readme(stack)
+    test_nobody_asks_redis_for_more_than_he_may(stack)
+
+
+STORIES = [story for name, story in list(globals().items()) if name.startswith("test_")]
+
+
+def tell(stack):
+    """What a person would look at first."""
+    for words in (("ps", "--all"), ("logs", "--tail", "15", "--no-color")):
+        print(stack(*words, expect=None)[-6000:], file=sys.stderr)
+
+
+def go(stack, words):
+    passed = failed = 0
+    for story in STORIES:
+        if words and not any(word in story.__name__ for word in words):
+            continue
+        since = time.monotonic()
+        try:
+            story(stack)
+            passed += 1
+            outcome = "ok"
+        except Exception:  # whatever it was, the others are asked too
+            traceback.print_exc()
+            tell(stack)
+            failed += 1
+            outcome = "FAILED"
+        print(f"{outcome:6} {story.__name__[5:].replace('_', ' ')} ({time.monotonic() - since:.0f} s)", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def end(number, _):
+    sys.exit(128 + number)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=pathlib.Path, required=True)
+    parser.add_argument("words", nargs="*")
+    asked = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    engine = Engine(asked.folder)
+    checkout = asked.folder / "kula-relay"
+    engine.start(*engine.OFF)
+    engine.make_images(checkout, REDIS, VALKEY)
+    engine.stop()
+    leave_the_network()
+    engine.start()
+    stack = Stack(engine, checkout)
+    try:
+        return go(stack, asked.words)
+    finally:
+        stack.stop_everything()
+        engine.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
