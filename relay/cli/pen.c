@@ -170,7 +170,8 @@ static bool drop_chosen(struct pen *pen) {
     bool fine = cli_fine(&pen->cli, pen->outcome);
     for (size_t i = 0; i < pen->chosen_count; i++) {
         if (fine)
-            say_done(pen, pen->dry_run ? "would drop" : "dropped", ids[i], text_of(NULL), "");
+            say_done(pen, pen->dry_run ? "would drop" : "dropped", text_of(pen->chosen[i]),
+                     text_of(NULL), "");
         free(pen->chosen[i]);
     }
     pen->chosen_count = 0;
