@@ -28,6 +28,7 @@ struct value {
 /* One of an object's values, while they are put into order. */
 struct member {
     struct text key;
+    uint64_t head;  /* its first bytes, as a number: what is compared most */
     uint64_t index; /* of a key that is none: beyond all */
     uint32_t place; /* where the key stood first */
     uint32_t value;
@@ -178,8 +179,17 @@ static uint64_t index_of(struct text quoted) {
     return is_index ? index : UINT64_MAX;
 }
 
+/* Any order does that puts the same keys side by side. */
+static uint64_t head_of(struct text key) {
+    uint64_t head = 0;
+    memcpy(&head, key.data, key.size < sizeof head ? key.size : sizeof head);
+    return head;
+}
+
 static int compare_keys(const void *one, const void *other) {
     const struct member *a = one, *b = other;
+    if (a->head != b->head)
+        return a->head > b->head ? 1 : -1;
     size_t size = a->key.size < b->key.size ? a->key.size : b->key.size;
     int order = memcmp(a->key.data, b->key.data, size);
     if (order == 0)
@@ -204,7 +214,7 @@ static size_t collect_members(struct canonical *canonical, const struct value *o
             canonical->members = memory_resize(canonical->members,
                                                canonical->member_room * sizeof *canonical->members);
         }
-        canonical->members[count++] = (struct member){key, index_of(key), at, at};
+        canonical->members[count++] = (struct member){key, head_of(key), index_of(key), at, at};
     }
     return count;
 }

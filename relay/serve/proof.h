@@ -29,7 +29,7 @@ struct proof_finding {
 enum signature_verdict proof_end(struct http_exchange *, int64_t now_ms, struct proof_finding *);
 
 /* What is unmatched may be read the second way, where the endpoint has it and the body is not too
- * long. That takes up to 20 ms, so it is for whoever calls to see when. */
+ * long. That takes up to 30 ms, so it is for whoever calls to see when. */
 bool proof_has_second(const struct http_exchange *);
 enum signature_verdict proof_end_second(struct http_exchange *, int64_t now_ms,
                                         struct proof_finding *);
