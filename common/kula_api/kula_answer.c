@@ -178,6 +178,14 @@ static void read_log(const struct json_tree *object, struct kula_log *log) {
         log->status = text_of("delivered");
 }
 
+int64_t kula_log_created_s(const struct kula_log *log) {
+    char created[32] = "";
+    struct tm parts = {0};
+    if (log->created_at.size < sizeof created)
+        memcpy(created, log->created_at.data, log->created_at.size);
+    return strptime(created, "%Y-%m-%dT%H:%M:%S", &parts) ? (int64_t)timegm(&parts) : -1;
+}
+
 static bool read_logs(struct kula_answer *answer, const struct json_tree *list) {
     answer->log_count = json_tree_count(list);
     answer->logs = memory_new((answer->log_count + 1) * sizeof(*answer->logs));

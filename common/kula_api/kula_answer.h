@@ -35,6 +35,7 @@ struct kula_log { /* one delivery */
     struct text id, event, event_id, status, created_at, response_body;
     int64_t response_code, response_time_ms, attempts;
 };
+int64_t kula_log_created_s(const struct kula_log *); /* Unix time; -1: not told as the guide does */
 
 struct kula_test {
     struct text id, status; /* pending, delivered, failed */

@@ -1,7 +1,6 @@
 /* webhook missed: what Kula's log says it gave up on, against what the ledger has. What happened
  * while the webhook was disabled is in neither. */
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "cli/webhook_verbs.h"
@@ -32,14 +31,9 @@ static void add_call(const struct kula_log *log, struct string *call) {
 
 /* Older than the ledger remembers: it may have had the event all the same. */
 static bool is_certain(const struct missed *missed, const struct kula_log *log) {
-    char created[32] = "";
-    struct tm parts = {0};
-    size_t size = log->created_at.size < sizeof created - 1 ? log->created_at.size : 0;
-    memcpy(created, log->created_at.data, size);
-    if (!strptime(created, "%Y-%m-%dT%H:%M:%S", &parts))
-        return false;
-    int64_t age_ms = clock_wall_ms() - (int64_t)timegm(&parts) * 1000;
-    return age_ms < missed->desk->cli.config->dedup_window_ms;
+    int64_t created_s = kula_log_created_s(log);
+    return created_s >= 0 &&
+           clock_wall_ms() - created_s * 1000 < missed->desk->cli.config->dedup_window_ms;
 }
 
 static void missed_json(struct cli *cli, const struct kula_log *log, bool certain,

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "ledger/endpoint_alarm.h"
 #include "watch/patience.h"
+#include "watch/reconcile.h"
 
 enum {
     READY_EVERY_MS = 5000, /* while it is disabled: asks serve only, not Kula */
@@ -21,6 +22,8 @@ enum {
     LOOKS_NEAR_THE_END = 3,           /* so many more while Kula is about to disable it */
     /* Without what earlier guards did: as if one had enabled it just before this one began. */
     UNKNOWN_WAIT_MS = 60000,
+    RECONCILE_EVERY_MS = 24 * 60 * 60 * 1000,
+    RECONCILE_AGAIN_MS = 60 * 60 * 1000, /* where it did not come to its end */
 };
 
 /* What is asked when the timer fires. */
@@ -43,6 +46,8 @@ struct guard {
     bool told_serve, told_patience; /* once for each time that it is disabled */
     char *test_id;
     int test_looks;
+    struct reconcile *reconcile;
+    int64_t reconcile_at_ms; /* by the steady clock */
 };
 
 static void wait_for(struct guard *guard, enum step step, int64_t in_ms) {
@@ -140,12 +145,34 @@ static void consult(struct guard *guard, endpoint_state_fn *next) {
         next, guard);
 }
 
+/* What was missed ------------------------------------------------------------ */
+
+static void on_reconciled(void *arg, const struct kula_answer *last, bool whole) {
+    struct guard *guard = arg;
+    if (whole)
+        guard->reconcile_at_ms = clock_steady_ms() + RECONCILE_EVERY_MS;
+    if (is_done(guard, "logs", last))
+        look_later(guard);
+}
+
+/* Without Redis nobody knows what was missed. */
+static void reconcile_or_look_later(struct guard *guard, enum ledger_outcome redis) {
+    int64_t now_ms = clock_steady_ms();
+    if (redis != LEDGER_DONE || now_ms < guard->reconcile_at_ms) {
+        look_later(guard);
+        return;
+    }
+    guard->reconcile_at_ms = now_ms + RECONCILE_AGAIN_MS;
+    reconcile_start(guard->reconcile, guard->id, on_reconciled, guard);
+}
+
 /* Proving ------------------------------------------------------------------- */
 
 static void on_proof_noted(void *arg, const struct endpoint_state *state) {
     struct guard *guard = arg;
     hear(guard, state);
-    look_later(guard);
+    guard->reconcile_at_ms = clock_steady_ms();
+    reconcile_or_look_later(guard, state->outcome);
 }
 
 static void on_test(void *arg, struct kula_answer **place) {
@@ -292,7 +319,7 @@ static void on_consulted(void *arg, const struct endpoint_state *state) {
              ENDPOINT_PROOF_OWED) /* a guard before us was ended before it came to it */
         prove(guard);
     else
-        look_later(guard);
+        reconcile_or_look_later(guard, state->outcome);
 }
 
 static void judge(struct guard *guard, const struct kula_webhook *webhook) {
@@ -360,6 +387,13 @@ struct guard *guard_create(struct guard_house *house, const struct config_webhoo
     guard->id = wanted->id ? text_copy(text_of(wanted->id)) : NULL;
     guard->page = 1;
     guard->began_ms = clock_steady_ms();
+    guard->reconcile_at_ms = guard->began_ms;
+    guard->reconcile = reconcile_create(&(struct reconcile_needs){
+        .api = house->api,
+        .ledger = house->ledger,
+        .endpoint = wanted->endpoint,
+        .dedup_window_ms = house->dedup_window_ms,
+    });
     guard->timer = loop_timer_create(house->loop, on_timer, guard);
     wait_for(guard, LOOK, 0);
     return guard;
@@ -369,6 +403,7 @@ void guard_destroy(struct guard *guard) {
     if (!guard)
         return;
     loop_timer_destroy(guard->timer);
+    reconcile_destroy(guard->reconcile);
     free(guard->id);
     free(guard->test_id);
     free(guard);

@@ -72,6 +72,7 @@ static void begin(struct watch *watch, struct config *config, struct ledger *led
                                         .ledger = ledger,
                                         .ready_url = watch->ready_url.data,
                                         .every_ms = watch->options.every_s * 1000,
+                                        .dedup_window_ms = config->dedup_window_ms,
                                         .guards = config->kula.webhook_count};
     share_init(&watch->house.share);
     watch->guards = memory_new(config->kula.webhook_count * sizeof(*watch->guards));
@@ -154,6 +155,8 @@ static const char help[] =
     "serve's /readyz says 200, watch has it enabled, and proved by Kula's own test: at\n"
     "once for the first time, then with waits from a minute to an hour between, and\n"
     "ten times a day at most. What it does stands in Redis: another start knows it.\n"
+    "Then, at its start and once a day it tells each event that Kula gave up on by its\n"
+    "own log and Redis does not have: `kula-relay webhook missed` lists them all.\n"
     "It looks less often the nearer the account is to its limit of requests, and more\n"
     "often once serve has counted 18 failures.\n"
     "\n"

@@ -106,6 +106,24 @@ static void test_logs_are_read_as_the_guide_and_as_the_client_have_them(void **s
     kula_answer_destroy(answer);
 }
 
+static void test_when_a_delivery_was_made_is_read_as_the_guide_writes_it(void **state) {
+    static const struct {
+        const char *created_at;
+        int64_t created_s;
+    } cases[] = {
+        {"2025-01-15T10:30:00Z", 1736937000},
+        {"2025-01-15T10:30:00.123Z", 1736937000},
+        {"1736937000", -1},
+        {"", -1},
+        {"2025-01-15T10:30:00.000000000000000000000000000000Z", -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(
+            kula_log_created_s(&(struct kula_log){.created_at = text_of(cases[i].created_at)}),
+            cases[i].created_s);
+}
+
 static void test_event_types_are_collected_from_every_form(void **state) {
     static const char *const bodies[] = {
         "{\"data\":[{\"event\":\"job.created\"},{\"event\":\"job.updated\"}]}",
@@ -294,6 +312,7 @@ int main(void) {
         cmocka_unit_test(test_a_webhook_is_read_in_every_spelling),
         cmocka_unit_test(test_a_list_is_found_in_every_envelope_and_says_whether_it_goes_on),
         cmocka_unit_test(test_logs_are_read_as_the_guide_and_as_the_client_have_them),
+        cmocka_unit_test(test_when_a_delivery_was_made_is_read_as_the_guide_writes_it),
         cmocka_unit_test(test_event_types_are_collected_from_every_form),
         cmocka_unit_test(test_a_test_and_a_secret_are_read),
         cmocka_unit_test(test_a_sample_is_a_body_that_could_be_delivered),
