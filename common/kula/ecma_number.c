@@ -70,8 +70,8 @@ static double read_double(const struct decimal *decimal) {
 }
 
 /* x rounded to so many digits. */
-static void round_to(double x, int size, struct decimal *decimal) {
-    char text[DIGITS_MOST + 16];
+static void round_to(double x, uint8_t size, struct decimal *decimal) {
+    char text[UINT8_MAX + 16]; /* that it is DIGITS_MOST no compiler knows */
     snprintf(text, sizeof text, "%.*e", size - 1, x);
     const char *e = strchr(text, 'e');
     decimal->digits[0] = text[0];
@@ -105,7 +105,7 @@ static bool reads_back(double x, struct decimal *decimal) {
 /* The fewest digits that read back as x. No two numbers of up to 15 digits are the same double, so
  * 15 are tried first; that does not hold below the normal doubles. */
 static bool shorten(double x, struct decimal *decimal, unsigned *tries) {
-    int size = x < DBL_MIN ? 1 : SURE_DIGITS;
+    uint8_t size = x < DBL_MIN ? 1 : SURE_DIGITS;
     for (; size < DIGITS_MOST && *tries; size++) {
         --*tries;
         round_to(x, size, decimal);

@@ -171,11 +171,13 @@ static size_t list_counts(struct subject *subject, int i, struct endpoint_count 
     size_t count = 0;
     for (int64_t part = failures->newest; part > failures->newest - FAILURES_PARTS; part--) {
         int64_t number = failures_of(failures, part, now_ms);
-        if (number)
-            counts[count++] = (struct endpoint_count){.failure = (enum endpoint_failure)i,
-                                                      .part = part,
-                                                      .count = number,
-                                                      .ago_ms = now_ms - part * FAILURES_PART_MS};
+        if (!number)
+            continue;
+        counts[count] = (struct endpoint_count){.failure = (enum endpoint_failure)i,
+                                                .part = part,
+                                                .count = number,
+                                                .ago_ms = now_ms - part * FAILURES_PART_MS};
+        count++;
     }
     subject->ours[i] = failures_sum(failures, now_ms);
     return count;

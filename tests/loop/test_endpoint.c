@@ -135,8 +135,7 @@ static struct heard silence(struct books *books, int an_hour, int64_t weeks_ago,
 
 static void test_silence_is_what_lasts_longer_than_twenty_events_usually_do(void **state) {
     static const struct {
-        int an_hour;
-        int64_t weeks_ago, silent_h;
+        int64_t an_hour, weeks_ago, silent_h;
         bool silent;
     } cases[] = {
         {10, 1, 0, false},   {10, 1, 1, false}, {10, 1, 4, true},
@@ -148,7 +147,7 @@ static void test_silence_is_what_lasts_longer_than_twenty_events_usually_do(void
     struct books *books = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct heard heard =
-            silence(books, cases[i].an_hour, cases[i].weeks_ago, cases[i].silent_h);
+            silence(books, (int)cases[i].an_hour, cases[i].weeks_ago, cases[i].silent_h);
         assert_true(heard.state.silent_ms / HOUR_MS == cases[i].silent_h);
         if (endpoint_is_silent(&heard.state) != cases[i].silent)
             fail_msg("case %zu: usual %lld", i, (long long)heard.state.usual);

@@ -9,14 +9,14 @@
 
 static void test_a_stale_one_is_let_in_where_a_replay_would_be_noticed(void **state) {
     static const struct {
-        enum config_stale stale;
         int64_t apart_ms;
+        enum config_stale stale;
         bool taken;
     } cases[] = {
-        {CONFIG_STALE_ACCEPT, 999, true},
-        {CONFIG_STALE_ACCEPT, 1000, false},
-        {CONFIG_STALE_RETRY, 1, false},
-        {CONFIG_STALE_REJECT, 1, false},
+        {999, CONFIG_STALE_ACCEPT, true},
+        {1000, CONFIG_STALE_ACCEPT, false},
+        {1, CONFIG_STALE_RETRY, false},
+        {1, CONFIG_STALE_REJECT, false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -10,19 +10,18 @@
 
 static void test_all_places_count_together(void **state) {
     static const struct {
-        bool known;
         struct ledger_pen ledger, left_behind;
         int64_t bytes;
-        bool fits;
+        bool known, fits;
     } cases[] = {
-        {true, {0, 0}, {0, 0}, 100, true},    {true, {0, 0}, {0, 0}, 101, false}, /* the disk */
-        {true, {9, 0}, {0, 0}, 1, true},      {true, {10, 0}, {0, 0}, 1, false},
-        {true, {0, 0}, {9, 0}, 1, true},      {true, {1, 0}, {9, 0}, 1, false},
-        {true, {0, 990}, {0, 0}, 10, true},   {true, {0, 990}, {0, 0}, 11, false},
-        {true, {0, 0}, {1, 90}, 10, true},    {true, {0, 0}, {1, 90}, 11, false},
-        {true, {50, 5000}, {0, 0}, 0, false}, {false, {0, 0}, {0, 0}, 1, false},
-        {true, {0, 0}, {5000, 0}, 1, false},  {true, {0, 0}, {0, 5000}, 1, false},
-        {true, {5, 950}, {1, 40}, 10, true},  {true, {5, 951}, {1, 40}, 10, false},
+        {{0, 0}, {0, 0}, 100, true, true},    {{0, 0}, {0, 0}, 101, true, false}, /* the disk */
+        {{9, 0}, {0, 0}, 1, true, true},      {{10, 0}, {0, 0}, 1, true, false},
+        {{0, 0}, {9, 0}, 1, true, true},      {{1, 0}, {9, 0}, 1, true, false},
+        {{0, 990}, {0, 0}, 10, true, true},   {{0, 990}, {0, 0}, 11, true, false},
+        {{0, 0}, {1, 90}, 10, true, true},    {{0, 0}, {1, 90}, 11, true, false},
+        {{50, 5000}, {0, 0}, 0, true, false}, {{0, 0}, {0, 0}, 1, false, false},
+        {{0, 0}, {5000, 0}, 1, true, false},  {{0, 0}, {0, 5000}, 1, true, false},
+        {{5, 950}, {1, 40}, 10, true, true},  {{5, 951}, {1, 40}, 10, true, false},
     };
     struct unmatched unmatched = {.most = {10, 1000}, .spool_bytes = 100};
     (void)state;
