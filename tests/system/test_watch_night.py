@@ -9,6 +9,7 @@ from processes import SLOW, free_port, until
 class Night(Story):
     durability = "ledger"  # so that an outage of Redis is one of ours
     keeps = False  # whether Kula's log has what happened while the webhook was disabled
+    every = ()  # 30 s, as it comes
 
     def setUp(self):
         super().setUp()
@@ -29,7 +30,7 @@ class Night(Story):
 
     def test_kula_stops_and_it_comes_back_and_what_was_missed_is_known(self):
         self.house.start()
-        watch = self.house.relay_process("watch")  # every 30 s, as it comes
+        watch = self.house.relay_process("watch", *self.every)
         watch.said("webhook watched", state="active")
         taken = self.api.happen("job.created", 3)
         self.sender.wait()
@@ -67,3 +68,4 @@ class Night(Story):
 
 class NightOfWhichKulaKeepsAll(Night):
     keeps = True
+    every = ("--every", "5")
