@@ -54,11 +54,13 @@ end
 
 local function probe()
   local untried = state.probed ~= 'new'
+  -- Without lanes there is nothing to probe, and putting them together costs the service nothing.
+  if after ~= '' then read_on() end
   for _, head in ipairs(heads) do
     if (owed_state(head.id) == '0') == untried then return try(head) end
   end
   -- One of those that are new may stand first in its lane.
-  if untried then read_on() end
+  if after == '' and (untried or not heads[1]) then read_on() end
   if #put == 0 and heads[1] then try(heads[1]) end
 end
 

@@ -250,6 +250,22 @@ static void test_an_open_breaker_tries_one_head_in_turn_tried_and_untried(void *
     assert_told(take(books, "a", "1 2", "", BOOKS_LEASE_MS), "try 2");
 }
 
+static void
+test_behind_an_open_breaker_the_lanes_are_put_together_whosever_turn_it_is(void **state) {
+    struct books *books = *state;
+    begin(books, 2);
+    assert_told(take(books, "a", "", "", BOOKS_LEASE_MS), "put 1, put 2");
+    books_say(books, "HSET kula:service:crm breaker open probe_at 0 probes 1 probed new");
+    assert_told(take(books, "a", "", "0-0", BOOKS_LEASE_MS), "put 1, put 2");
+}
+
+static void test_behind_an_open_breaker_what_is_new_is_read_where_nothing_was_tried(void **state) {
+    struct books *books = *state;
+    begin(books, 1);
+    books_say(books, "HSET kula:service:crm breaker open probe_at 0 probes 1 probed new");
+    assert_told(take(books, "a", "", "", BOOKS_LEASE_MS), "put 1");
+}
+
 static void on_released(void *arg, enum ledger_outcome outcome) {
     struct books *books = arg;
     assert_int_equal(outcome, LEDGER_DONE);
@@ -283,6 +299,8 @@ int main(void) {
         TEST(test_a_head_that_is_owed_for_too_long_is_dead_and_marks_its_lane),
         TEST(test_what_was_ordered_is_handed_out_as_it_comes_when_nobody_owns_it),
         TEST(test_an_open_breaker_tries_one_head_in_turn_tried_and_untried),
+        TEST(test_behind_an_open_breaker_the_lanes_are_put_together_whosever_turn_it_is),
+        TEST(test_behind_an_open_breaker_what_is_new_is_read_where_nothing_was_tried),
         TEST(test_only_the_owner_can_give_it_up),
     };
     return cmocka_run_group_tests_name("ledger_order", tests, NULL, NULL);

@@ -242,6 +242,11 @@ class ServicesReload(Story):
 
     # Whole or not at all.
 
+    def mistakes(self, count):
+        """All that were told so far, when it is so many."""
+        until(lambda: len(self.forward.logged("configuration mistake")) >= count, f"{count} mistakes are told")
+        return [entry["problem"] for entry in self.forward.logged("configuration mistake")]
+
     def test_a_configuration_with_mistakes_changes_nothing_and_each_is_told(self):
         crm = self.house.service("crm")
         self.start()
@@ -249,12 +254,13 @@ class ServicesReload(Story):
         self.settings("crm")["timeout"] = "soon"
         self.settings("search")["ca_file"] = str(self.house.write("ca", b"no certificate"))
         self.reload("refused")
-        told = [entry["problem"] for entry in self.forward.logged("configuration mistake")]
-        self.assertEqual(self.house.relay("check", expect=78).err, "".join(f"{one}\n" for one in told))
+        checked = self.house.relay("check", expect=78).err
+        told = self.mistakes(checked.count("\n"))
+        self.assertEqual(checked, "".join(f"{one}\n" for one in told))
         self.assertRegex(told[0], r"kula-relay\.yaml:\d+:\d+: services\[0\]\.timeout: ")
         self.settings("crm")["timeout"] = "5s"
         self.reload("refused")
-        problem = self.forward.logged("configuration mistake")[-1]["problem"]
+        problem = self.mistakes(len(told) + 1)[-1]
         self.assertIn("services[1].ca_file", problem)
         self.assertIn("holds no usable CA certificate", problem)
         crm.wait_delivered(self.post())
