@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -30,13 +31,15 @@ static bool split(struct text address, struct text *host, struct text *port) {
 }
 
 /* The descriptor, or -1 with errno. */
-static int listen_on(const struct addrinfo *place) {
+static int listen_on(const struct addrinfo *place, bool beside) {
     int fd = socket(place->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     int on = 1;
     int off = 0;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (beside)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* inherited by what is accepted */
     if (place->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
@@ -49,10 +52,10 @@ static int listen_on(const struct addrinfo *place) {
 }
 
 /* A name may have several addresses: the first that can be bound is taken. */
-static int listen_on_first(const struct addrinfo *places) {
+static int listen_on_first(const struct addrinfo *places, bool beside) {
     int fd = -1;
     for (const struct addrinfo *place = places; place && fd < 0; place = place->ai_next)
-        fd = listen_on(place);
+        fd = listen_on(place, beside);
     return fd;
 }
 
@@ -70,23 +73,71 @@ static struct addrinfo *resolve(struct text host, struct text port, const char *
     return error ? NULL : places;
 }
 
-int address_listen(struct text address, struct string *why) {
+static struct addrinfo *places_of(struct text address, struct string *why) {
     struct text host, port;
     if (!split(address, &host, &port)) {
         string_addf(
             why, "%.*s is not an address: expected HOST:PORT, such as 127.0.0.1:8443 or [::1]:8443",
             TEXT_ARG(address));
-        return -1;
+        return NULL;
     }
     const char *trouble;
     struct addrinfo *places = resolve(host, port, &trouble);
-    int fd = places ? listen_on_first(places) : -1;
+    if (!places)
+        string_addf(why, "cannot listen on %.*s: %s", TEXT_ARG(address), trouble);
+    return places;
+}
+
+static int listen_at(struct text address, bool beside, struct string *why) {
+    struct addrinfo *places = places_of(address, why);
+    if (!places)
+        return -1;
+    int fd = listen_on_first(places, beside);
     if (fd < 0)
-        string_addf(why, "cannot listen on %.*s: %s", TEXT_ARG(address),
-                    places ? strerror(errno) : trouble);
+        string_addf(why, "cannot listen on %.*s: %s", TEXT_ARG(address), strerror(errno));
+    freeaddrinfo(places);
+    return fd;
+}
+
+int address_listen(struct text address, struct string *why) {
+    return listen_at(address, false, why);
+}
+
+int address_listen_beside(struct text address, struct string *why) {
+    return listen_at(address, true, why);
+}
+
+/* What stands at the beginning of a packet here is its TCP header. */
+void address_hide(int descriptor) {
+    enum { FLAGS = 13, SYN = 0x02, ACK = 0x10, DROP = 0, WHOLE = 0xffff };
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, DROP),
+        BPF_STMT(BPF_RET | BPF_K, WHOLE),
+    };
+    struct sock_fprog filter = {sizeof steps / sizeof *steps, steps};
+    setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+}
+
+bool address_is_bound(struct text address, int descriptor) {
+    struct sockaddr_storage bound = {0};
+    socklen_t size = sizeof bound;
+    struct string ignored = {0};
+    struct addrinfo *places = places_of(address, &ignored);
+    bool is = false;
+    getsockname(descriptor, (struct sockaddr *)&bound, &size);
+    for (const struct addrinfo *place = places; place && !is; place = place->ai_next) {
+        char wanted[ADDRESS_BYTES], is_at[ADDRESS_BYTES];
+        address_format(place->ai_addr, wanted);
+        address_format((struct sockaddr *)&bound, is_at);
+        is = place->ai_family == bound.ss_family && strcmp(wanted, is_at) == 0;
+    }
     if (places)
         freeaddrinfo(places);
-    return fd;
+    string_finish(&ignored);
+    return is;
 }
 
 static void format_v6(const struct sockaddr_in6 *in, char text[ADDRESS_BYTES]) {

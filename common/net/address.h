@@ -10,6 +10,17 @@ struct sockaddr;
  * Port 0 takes a free one. */
 int address_listen(struct text address, struct string *why);
 
+/* The same where other processes of our user may listen on it too, if they also ask for it so: the
+ * kernel gives each new connection to one of them. A connection that has not been accepted when
+ * its listener is closed is reset, so before that comes address_hide. */
+int address_listen_beside(struct text address, struct string *why);
+/* From now on the listener hears nobody who begins to connect. Whoever does so hears nothing
+ * either, tries again after a second, as TCP does, and by then gets to somebody else. Who has
+ * begun already is accepted as before. Where the kernel does not know how, nothing happens. */
+void address_hide(int descriptor);
+/* Is the descriptor bound to just this address, or one of those that the name has? */
+bool address_is_bound(struct text address, int descriptor);
+
 enum { ADDRESS_BYTES = 64 };
 
 /* "10.1.2.3:4567", "[2001:db8::1]:4567"; IPv4 within IPv6 as IPv4. */

@@ -13,7 +13,9 @@ enum {
 
 struct admin {
     struct admin_options options;
-    struct http_server *server;
+    struct loop *loop;
+    struct string bound;        /* the address, also where port 0 was asked for */
+    struct http_server *server; /* NULL: another process speaks */
 };
 
 /* ---- The pages ---- */
@@ -113,29 +115,47 @@ static void on_request(void *arg, struct http_exchange *exchange) {
 
 /* ---- Coming and going ---- */
 
-struct admin *admin_start(struct loop *loop, const struct admin_options *options,
-                          struct string *why) {
-    int descriptor = address_listen(text_of(options->address), why);
-    if (descriptor < 0)
-        return NULL;
-    struct string address = {0};
-    address_format_bound(descriptor, &address);
-    log_info("admin listening address=%s", address.data);
-    string_finish(&address);
-
-    struct admin *admin = memory_new(sizeof *admin);
-    admin->options = *options;
+static struct http_server *serve_pages(struct admin *admin, int descriptor) {
     struct http_handler handler = {
         .arg = admin, .on_head = on_head, .on_request = on_request, .on_fault = on_fault};
     struct http_limits limits = {.body_bytes = BODY_BYTES, .connections = CONNECTIONS};
-    admin->server = http_server_create(loop, &handler, &limits);
-    http_server_listen(admin->server, descriptor, NULL);
+    struct http_server *server = http_server_create(admin->loop, &handler, &limits);
+    http_server_listen(server, descriptor, NULL);
+    return server;
+}
+
+struct admin *admin_start(struct loop *loop, const struct admin_options *options,
+                          struct string *why) {
+    struct text address = text_of(options->address);
+    int descriptor =
+        options->beside ? address_listen_beside(address, why) : address_listen(address, why);
+    if (descriptor < 0)
+        return NULL;
+    struct admin *admin = memory_new(sizeof *admin);
+    admin->options = *options;
+    admin->loop = loop;
+    address_format_bound(descriptor, &admin->bound);
+    log_info("admin listening address=%s", admin->bound.data);
+    admin->server = serve_pages(admin, descriptor);
     return admin;
+}
+
+/* Whether we are alone is known only without a listener of our own: then one that wants the
+ * address for itself gets it. */
+void admin_yield(struct admin *admin) {
+    struct string why = {0};
+    if (!admin || !admin->options.beside)
+        return;
+    http_server_destroy(admin->server);
+    int descriptor = address_listen(string_text(&admin->bound), &why);
+    admin->server = descriptor < 0 ? NULL : serve_pages(admin, descriptor);
+    string_finish(&why);
 }
 
 void admin_stop(struct admin *admin) {
     if (!admin)
         return;
     http_server_destroy(admin->server);
+    string_finish(&admin->bound);
     free(admin);
 }

@@ -7,6 +7,7 @@ struct admin;
 
 struct admin_options {
     const char *address;
+    bool beside; /* the next process may listen there while this one still runs */
     struct metrics *metrics;
     /* Before /metrics is answered: set the gauges. NULL: nothing to set. */
     loop_fn *on_scrape;
@@ -18,4 +19,7 @@ struct admin_options {
 
 /* NULL with a sentence where it cannot listen. Logs "admin listening address=...". */
 struct admin *admin_start(struct loop *, const struct admin_options *, struct string *why);
+/* This process is about to stop: where another one listens there too, it alone is asked from now
+ * on. Not from within a callback of the options. */
+void admin_yield(struct admin *); /* NULL is fine */
 void admin_stop(struct admin *);

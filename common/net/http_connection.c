@@ -120,6 +120,8 @@ static void on_deadline(void *arg) {
         http_phase_left_ms(&connection->progress, &connection->server->limits, clock_steady_ms()) >
             0)
         set_deadline(connection); /* what has come has earned it more time */
+    else if (connection->progress.phase == HTTP_IDLE && http_gate_has_more(connection->gate))
+        loop_timer_set(connection->deadline, 0); /* no longer idle, as we shall read at once */
     else if (has_begun(connection))
         http_connection_refuse(connection, HTTP_FAULT_TOO_SLOW);
     else
@@ -319,17 +321,13 @@ void http_connection_on_gone(void *arg) {
     loop_timer_destroy(connection->deadline);
     free(connection);
     give_back_memory(server);
-    if (server->draining && server->connection_count == 0)
+    if (server->draining && server->connection_count == 0 && !loop_timer_is_set(server->leaving))
         loop_timer_set(server->empty, 0);
 }
 
-/* A connection that has not been used yet is given a moment: its request is
- * probably on the way. */
+/* An idle one is given a moment: a request may be on its way, and one that comes upon a closed
+ * connection is a failure. */
 void http_connection_drain(struct http_connection *connection) {
-    if (connection->progress.phase != HTTP_IDLE)
-        return;
-    if (connection->answers && http_gate_input(connection->gate).size == 0)
-        http_connection_cut(connection);
-    else
+    if (connection->progress.phase == HTTP_IDLE)
         enter(connection, HTTP_IDLE);
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -237,11 +238,17 @@ void http_gate_set_tls(struct http_gate_listener *listener, struct ssl_ctx_st *t
 
 void http_gate_pause(struct http_gate_listener *listener) {
     loop_timer_cancel(listener->starvation);
-    evconnlistener_disable(listener->evhtp->server);
+    if (listener->evhtp->server)
+        evconnlistener_disable(listener->evhtp->server);
 }
 
 void http_gate_resume(struct http_gate_listener *listener) {
-    evconnlistener_enable(listener->evhtp->server);
+    if (listener->evhtp->server)
+        evconnlistener_enable(listener->evhtp->server);
+}
+
+void http_gate_hide(struct http_gate_listener *listener) {
+    address_hide(evconnlistener_get_fd(listener->evhtp->server));
 }
 
 void http_gate_stop_listening(struct http_gate_listener *listener) {
@@ -276,6 +283,11 @@ struct text http_gate_input(struct http_gate *gate) {
     struct evbuffer_iovec piece = {0};
     evbuffer_peek(bufferevent_get_input(gate->evhtp->bev), -1, NULL, &piece, 1);
     return text_slice(piece.iov_base, piece.iov_len);
+}
+
+bool http_gate_has_more(const struct http_gate *gate) {
+    int bytes = 0;
+    return ioctl(gate->evhtp->sock, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
 void http_gate_consume(struct http_gate *gate, size_t bytes) {

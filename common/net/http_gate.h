@@ -37,7 +37,10 @@ struct http_gate_listener *http_gate_listen(struct loop *, int descriptor, struc
 void http_gate_set_tls(struct http_gate_listener *, struct ssl_ctx_st *);
 void http_gate_pause(struct http_gate_listener *); /* accepts nobody, until */
 void http_gate_resume(struct http_gate_listener *);
-void http_gate_stop_listening(struct http_gate_listener *);
+/* Nobody who begins to connect gets here any more; who has begun already is still accepted. */
+void http_gate_hide(struct http_gate_listener *);
+void http_gate_stop_listening(
+    struct http_gate_listener *); /* for good; the others do nothing then */
 void http_gate_listener_destroy(struct http_gate_listener *); /* after its gates */
 
 /* The peer's address, or, once it is open, the one that a proxy has told. */
@@ -46,6 +49,8 @@ bool http_gate_encrypted(const struct http_gate *);
 
 /* What has arrived and was not consumed: one piece of it, empty where there is none. */
 struct text http_gate_input(struct http_gate *);
+/* Has something arrived that will only be read in the next turn of the loop? */
+bool http_gate_has_more(const struct http_gate *);
 void http_gate_consume(struct http_gate *, size_t bytes);
 
 /* A request: libevhtp holds one from admit until settle, which needs the answer written. */

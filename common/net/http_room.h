@@ -39,11 +39,16 @@ struct http_exchange {
     void (*finish_attached)(void *attached);
 };
 
+struct http_listening {
+    struct http_gate_listener *gate;
+    bool beside;
+};
+
 struct http_server {
     struct loop *loop;
     struct http_handler handler;
     struct http_limits limits;
-    struct http_gate_listener **listeners;
+    struct http_listening *listeners;
     size_t listener_count;
     LIST_HEAD(http_connection_list, http_connection) connections;
     LIST_HEAD(http_exchange_list, http_exchange) exchanges; /* being read, or the handler's */
@@ -57,6 +62,7 @@ struct http_server {
     bool draining;
     int64_t full_ms; /* steady time: when somebody last came and there was no room; 0: never */
     struct loop_timer *breather; /* set: full, and no connection is accepted until it fires */
+    struct loop_timer *leaving;  /* set: draining, and who had begun to connect still comes in */
     struct loop_timer *empty;
     loop_fn *on_empty;
     void *on_empty_arg;

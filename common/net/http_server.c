@@ -11,6 +11,10 @@ enum {
     /* Full, it accepts a connection and then none for so long: whoever tries again and again
      * costs little, and it is the longest waiting stranger that has to go. */
     BREATHER_MS = 10,
+    /* Who draws near when we hide from others has arrived by then: a handshake ends with a
+     * message of the peer's, and where the net needs more than this for it, much else fails. It
+     * is less than the second after which a peer that heard nothing tries again. */
+    LEAVE_MS = 500,
     /* A body whose request came less than this ago is probably on its way. */
     MOMENT_MS = 1000,
 };
@@ -39,14 +43,14 @@ static bool is_full(const struct http_server *server) {
 static void take_breath(struct http_server *server) {
     server->full_ms = clock_steady_ms();
     for (size_t i = 0; i < server->listener_count; i++)
-        http_gate_pause(server->listeners[i]);
+        http_gate_pause(server->listeners[i].gate);
     loop_timer_set(server->breather, BREATHER_MS);
 }
 
 static void on_breather_over(void *arg) {
     struct http_server *server = arg;
     for (size_t i = 0; i < server->listener_count; i++)
-        http_gate_resume(server->listeners[i]);
+        http_gate_resume(server->listeners[i].gate);
 }
 
 /* Of all strangers the one that has kept us waiting for longest, or NULL. */
@@ -116,6 +120,19 @@ static void on_empty(void *arg) {
         server->on_empty(server->on_empty_arg);
 }
 
+static void stop_listening(struct http_server *server) {
+    loop_timer_cancel(server->breather);
+    for (size_t i = 0; i < server->listener_count; i++)
+        http_gate_stop_listening(server->listeners[i].gate);
+}
+
+static void on_left(void *arg) {
+    struct http_server *server = arg;
+    stop_listening(server);
+    if (server->connection_count == 0)
+        loop_timer_set(server->empty, 0);
+}
+
 struct http_server *http_server_create(struct loop *loop, const struct http_handler *handler,
                                        const struct http_limits *limits) {
     struct http_server *server = memory_new(sizeof *server);
@@ -124,6 +141,7 @@ struct http_server *http_server_create(struct loop *loop, const struct http_hand
     server->limits = *limits;
     http_phase_fill_in(&server->limits);
     server->breather = loop_timer_create(loop, on_breather_over, server);
+    server->leaving = loop_timer_create(loop, on_left, server);
     server->empty = loop_timer_create(loop, on_empty, server);
     LIST_INIT(&server->connections);
     LIST_INIT(&server->exchanges);
@@ -132,26 +150,38 @@ struct http_server *http_server_create(struct loop *loop, const struct http_hand
     return server;
 }
 
-static void listen_at(struct http_server *server, int descriptor, struct ssl_ctx_st *tls,
-                      bool proxied) {
+void http_server_listen_as(struct http_server *server, const struct http_listener *listener) {
     size_t count = server->listener_count + 1;
     server->listeners = memory_resize(server->listeners, count * sizeof *server->listeners);
-    server->listeners[server->listener_count++] =
-        http_gate_listen(server->loop, descriptor, tls, proxied, &gate_events, server);
+    server->listeners[server->listener_count++] = (struct http_listening){
+        .gate = http_gate_listen(server->loop, listener->descriptor, listener->tls,
+                                 listener->proxied, &gate_events, server),
+        .beside = listener->beside,
+    };
 }
 
 void http_server_set_tls(struct http_server *server, size_t listener, struct ssl_ctx_st *tls) {
     assert(listener < server->listener_count);
-    http_gate_set_tls(server->listeners[listener], tls);
+    http_gate_set_tls(server->listeners[listener].gate, tls);
 }
 
 void http_server_listen(struct http_server *server, int descriptor, struct ssl_ctx_st *tls) {
-    listen_at(server, descriptor, tls, false);
+    http_server_listen_as(server, &(struct http_listener){.descriptor = descriptor, .tls = tls});
 }
 
-void http_server_listen_proxied(struct http_server *server, int descriptor,
-                                struct ssl_ctx_st *tls) {
-    listen_at(server, descriptor, tls, true);
+/* A listener that is closed resets whom it has not accepted yet, so one beside others first sees
+ * to it that nobody comes any more. Any other is closed at once: where another process has the
+ * descriptor too, who waits there is that one's. */
+static void leave(struct http_server *server) {
+    bool later = false;
+    for (size_t i = 0; i < server->listener_count; i++) {
+        if (server->listeners[i].beside)
+            http_gate_hide(server->listeners[i].gate);
+        else
+            http_gate_stop_listening(server->listeners[i].gate);
+        later = later || server->listeners[i].beside;
+    }
+    loop_timer_set(server->leaving, later ? LEAVE_MS : 0);
 }
 
 void http_server_drain(struct http_server *server, loop_fn *fn, void *arg) {
@@ -159,11 +189,7 @@ void http_server_drain(struct http_server *server, loop_fn *fn, void *arg) {
     server->draining = true;
     server->on_empty = fn;
     server->on_empty_arg = arg;
-    loop_timer_cancel(server->breather);
-    for (size_t i = 0; i < server->listener_count; i++)
-        http_gate_stop_listening(server->listeners[i]);
-    if (server->connection_count == 0)
-        loop_timer_set(server->empty, 0);
+    leave(server);
     struct http_connection *next;
     for (struct http_connection *c = LIST_FIRST(&server->connections); c; c = next) {
         next = LIST_NEXT(c, entry);
@@ -181,9 +207,10 @@ void http_server_destroy(struct http_server *server) {
         LIST_REMOVE(LIST_FIRST(&server->exchanges), entry);
     }
     for (size_t i = 0; i < server->listener_count; i++)
-        http_gate_listener_destroy(server->listeners[i]);
+        http_gate_listener_destroy(server->listeners[i].gate);
     free(server->listeners);
     loop_timer_destroy(server->breather);
+    loop_timer_destroy(server->leaving);
     loop_timer_destroy(server->empty);
     free(server);
 }

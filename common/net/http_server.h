@@ -87,16 +87,26 @@ struct http_server *http_server_create(struct loop *, const struct http_handler 
                                        const struct http_limits *);
 /* Takes both: the listening descriptor, and the TLS context (NULL: plain HTTP). */
 void http_server_listen(struct http_server *, int descriptor, struct ssl_ctx_st *);
-/* The same for a listener behind a proxy that says first, by the PROXY protocol (version 1 or
- * 2), whom it speaks for. That goes into logs and nowhere else. */
-void http_server_listen_proxied(struct http_server *, int descriptor, struct ssl_ctx_st *);
+/* What may be special about a listener. */
+struct http_listener {
+    int descriptor;         /* both are taken, as above */
+    struct ssl_ctx_st *tls; /* NULL: plain HTTP */
+    /* It is behind a proxy that says first, by the PROXY protocol (version 1 or 2), whom it
+     * speaks for. That goes into logs and nowhere else. */
+    bool proxied;
+    /* From address_listen_beside: another process may listen there too, and who connects
+     * while we drain is left to it. Not for a descriptor that another process has too. */
+    bool beside;
+};
+void http_server_listen_as(struct http_server *, const struct http_listener *);
 /* Takes another context for the listener that was the nth to be listened on, from 0, and
  * is not plain; open connections stay as they are. */
 void http_server_set_tls(struct http_server *, size_t listener, struct ssl_ctx_st *);
 
-/* Drain: no new connection is accepted, idle ones are closed, answers still to
- * come carry "Connection: close". on_empty comes once, later, when the last
- * connection has gone. */
+/* Drain: no new connection is accepted, but for half a second, `beside` others, those that were
+ * about to come. Idle ones have drain_ms for a last request, since one may be on its way, and are
+ * then closed; answers still to come carry "Connection: close". on_empty comes once, later,
+ * when the last connection has gone. */
 void http_server_drain(struct http_server *, loop_fn *on_empty, void *arg);
 /* Cuts what is left; exchanges stay answerable, to nobody. Not from within a handler's callback. */
 void http_server_destroy(struct http_server *);

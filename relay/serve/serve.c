@@ -11,6 +11,7 @@
 #include "net/address.h"
 #include "net/admin.h"
 #include "net/certificates.h"
+#include "net/handed.h"
 #include "net/tls.h"
 #include "serve/edition.h"
 #include "serve/ingress.h"
@@ -41,6 +42,7 @@ struct serve {
     struct releases *releases;
     struct reload *reload;
     struct admin *admin;
+    struct handed handed;
     struct loop_timer *first_connect;
     struct loop_timer *drain_deadline;
     struct loop_timer *quiet; /* when all is answered: is all told to Redis too? */
@@ -182,6 +184,7 @@ static void on_stop_signal(void *arg) {
         return;
     }
     serve->draining = true;
+    admin_yield(serve->admin);
     log_info("draining connections=%zu deliveries=%zu",
              http_server_connections(ingress_server(serve->ingress)),
              ingress_deliveries_in_flight(serve->ingress));
@@ -216,25 +219,39 @@ static bool start_spools(struct serve *serve, struct string *why) {
 }
 
 static bool open_listener(struct serve *serve, size_t i, struct string *why) {
+    const struct config_listener *wanted = &serve->config->listeners[i];
     struct ssl_ctx_st *tls = certificates_of(serve->first->certificates, i);
-    int descriptor = address_listen(text_of(serve->config->listeners[i].address), why);
-    if (descriptor < 0) {
-        serve->exit_code = SERVE_FAILED;
+    bool handed = serve->handed.count > 0;
+    int descriptor = handed ? handed_take(&serve->handed, text_of(wanted->address), why)
+                            : address_listen_beside(text_of(wanted->address), why);
+    if (descriptor < 0)
         return false;
-    }
     struct string bound = {0};
     address_format_bound(descriptor, &bound);
-    struct ssl_ctx_st *shown = tls ? tls_share(tls) : NULL;
-    if (serve->config->listeners[i].proxy_protocol == CONFIG_TRUE)
-        http_server_listen_proxied(ingress_server(serve->ingress), descriptor, shown);
-    else
-        http_server_listen(ingress_server(serve->ingress), descriptor, shown);
-    log_info("listening address=%s tls=%s", bound.data, tls ? "yes" : "no");
+    http_server_listen_as(ingress_server(serve->ingress),
+                          &(struct http_listener){.descriptor = descriptor,
+                                                  .tls = tls ? tls_share(tls) : NULL,
+                                                  .proxied = wanted->proxy_protocol == CONFIG_TRUE,
+                                                  .beside = !handed});
+    log_info("listening address=%s tls=%s handed=%s", bound.data, tls ? "yes" : "no",
+             handed ? "yes" : "no");
     string_finish(&bound);
     return true;
 }
 
+/* Sockets that we were handed are all that there are: else a mistake in a unit would be a port
+ * that is open until the next restart. */
 static bool open_listeners(struct serve *serve, struct string *why) {
+    bool open = handed_init(&serve->handed, why);
+    for (size_t i = 0; open && i < serve->config->listener_count; i++)
+        open = open_listener(serve, i, why);
+    open = open && handed_is_taken(&serve->handed, why);
+    if (!open)
+        serve->exit_code = SERVE_FAILED;
+    return open;
+}
+
+static void start_ingress(struct serve *serve) {
     serve->pulse = pulse_start(&(struct pulse_needs){.loop = serve->loop,
                                                      .ledger = serve->ledger,
                                                      .metrics = serve->metrics,
@@ -248,10 +265,6 @@ static bool open_listeners(struct serve *serve, struct string *why) {
         .endpoints = serve->first->endpoints,
         .spools = serve->spools,
     });
-    for (size_t i = 0; i < serve->config->listener_count; i++)
-        if (!open_listener(serve, i, why))
-            return false;
-    return true;
 }
 
 static bool start_admin(struct serve *serve, struct string *why) {
@@ -260,6 +273,7 @@ static bool start_admin(struct serve *serve, struct string *why) {
     serve->admin = admin_start(serve->loop,
                                &(struct admin_options){
                                    .address = serve->config->serve_admin,
+                                   .beside = true,
                                    .metrics = serve->metrics,
                                    .on_scrape = on_scrape,
                                    .on_ready = on_ready,
@@ -279,8 +293,12 @@ static void take_signals(struct serve *serve) {
 }
 
 static bool start(struct serve *serve, struct string *why) {
-    if (!start_ledger(serve, why) || !start_spools(serve, why) || !open_listeners(serve, why) ||
-        !start_admin(serve, why))
+    if (!start_ledger(serve, why) || !start_spools(serve, why))
+        return false;
+    start_ingress(serve);
+    /* The door last: beside another serve, what comes in now would be lost to a start that fails.
+     */
+    if (!start_admin(serve, why) || !open_listeners(serve, why))
         return false;
     serve->releases = releases_create(&(struct releases_needs){.loop = serve->loop,
                                                                .ledger = serve->ledger,
@@ -317,6 +335,7 @@ static void finish(struct serve *serve) {
     ledger_destroy(serve->ledger);
     spools_destroy(serve->spools);
     ingress_destroy(serve->ingress);
+    handed_finish(&serve->handed);
     releases_destroy(serve->releases);
     reload_stop(serve->reload);
     pulse_stop(serve->pulse);

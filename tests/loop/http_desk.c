@@ -96,7 +96,8 @@ static void open_server(struct http_limits limits) {
     struct string why = {0};
     limits.body_bytes = DESK_LIMIT;
     desk.server = http_server_create(house_loop, &handler, &limits);
-    int descriptor = address_listen(text_of("127.0.0.1:0"), &why);
+    int descriptor = desk.beside ? address_listen_beside(text_of("127.0.0.1:0"), &why)
+                                 : address_listen(text_of("127.0.0.1:0"), &why);
     assert_true(descriptor >= 0);
     desk.port = port_of(descriptor);
     struct ssl_ctx_st *tls = NULL;
@@ -104,10 +105,10 @@ static void open_server(struct http_limits limits) {
         tls = tls_server_create(certificate, private_key, NULL, &why);
         assert_non_null(tls);
     }
-    if (desk.proxied)
-        http_server_listen_proxied(desk.server, descriptor, tls);
-    else
-        http_server_listen(desk.server, descriptor, tls);
+    http_server_listen_as(desk.server, &(struct http_listener){.descriptor = descriptor,
+                                                               .tls = tls,
+                                                               .proxied = desk.proxied,
+                                                               .beside = desk.beside});
 }
 
 static void close_server(void) {
@@ -121,7 +122,7 @@ int desk_set_up(void **state) {
     desk.later = loop_timer_create(house_loop, on_later, NULL);
     desk.when = DESK_NOW;
     desk.held_count = desk.request_count = desk.answer_bytes = 0;
-    desk.trusts = desk.proxied = false;
+    desk.trusts = desk.proxied = desk.beside = false;
     memset(desk.fault_counts, 0, sizeof desk.fault_counts);
     open_server((struct http_limits){0});
     return 0;

@@ -20,6 +20,7 @@ struct desk {
     size_t answer_bytes;                            /* at least so many */
     bool trusts;                                    /* whoever is answered */
     bool proxied;                                   /* reopened so: wants the PROXY protocol */
+    bool beside;                                    /* reopened so: others may listen there too */
     struct string pieces;                           /* of bodies, as they came */
     struct http_exchange *held[16];                 /* not answered yet, in the order they came */
     size_t held_count;

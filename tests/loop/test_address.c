@@ -2,6 +2,7 @@
 #include "net/address.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -91,12 +92,92 @@ static void test_an_address_in_use_is_told(void **state) {
     close(fd);
 }
 
+static void test_two_may_listen_beside_each_other(void **state) {
+    (void)state;
+    struct string address = {0}, why = {0};
+    int first = address_listen_beside(text_of("127.0.0.1:0"), &why);
+    address_format_bound(first, &address);
+    int second = address_listen_beside(string_text(&address), &why);
+    assert_true(first >= 0 && second >= 0);
+    assert_int_equal(address_listen(string_text(&address), &why), -1); /* but none for itself */
+    string_finish(&address);
+    string_finish(&why);
+    close(first);
+    close(second);
+}
+
+static int connect_to(int listener) {
+    struct sockaddr_in to;
+    socklen_t size = sizeof to;
+    getsockname(listener, (struct sockaddr *)&to, &size);
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&to, size), -1);
+    return client;
+}
+
+static int accept_all(int listener) {
+    int count = 0;
+    for (int fd; (fd = accept(listener, NULL, NULL)) >= 0; count++)
+        close(fd);
+    return count;
+}
+
+static void test_who_comes_to_one_that_hides_gets_to_the_other_and_nobody_is_reset(void **state) {
+    (void)state;
+    enum { EARLY = 16, LATE = 16 };
+    int clients[EARLY + LATE];
+    struct string address = {0}, why = {0};
+    int hiding = address_listen_beside(text_of("127.0.0.1:0"), &why);
+    address_format_bound(hiding, &address);
+    for (int i = 0; i < EARLY; i++)
+        clients[i] = connect_to(hiding);
+    int staying = address_listen_beside(string_text(&address), &why);
+    address_hide(hiding);
+    for (int i = EARLY; i < EARLY + LATE; i++)
+        clients[i] = connect_to(hiding);
+    assert_int_equal(accept_all(hiding), EARLY);
+    close(hiding);
+    for (int i = 0; i < EARLY + LATE; i++) {
+        struct pollfd done = {clients[i], POLLOUT, 0};
+        int error = 0;
+        socklen_t size = sizeof error;
+        assert_int_equal(poll(&done, 1, 10000), 1);
+        getsockopt(clients[i], SOL_SOCKET, SO_ERROR, &error, &size);
+        assert_int_equal(error, 0);
+        close(clients[i]);
+    }
+    assert_int_equal(accept_all(staying), LATE);
+    close(staying);
+    string_finish(&address);
+    string_finish(&why);
+}
+
+static void test_where_a_socket_is_bound_is_known_by_each_way_to_write_it(void **state) {
+    (void)state;
+    struct string why = {0}, address = {0}, by_name = {0};
+    int fd = address_listen(text_of("127.0.0.1:0"), &why);
+    address_format_bound(fd, &address);
+    string_addf(&by_name, "localhost%s", strchr(address.data, ':'));
+    assert_true(address_is_bound(string_text(&address), fd));
+    assert_true(address_is_bound(string_text(&by_name), fd));
+    static const char *const others[] = {"127.0.0.1:1", "nonsense", ""};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(address_is_bound(text_of(others[i]), fd));
+    close(fd);
+    string_finish(&why);
+    string_finish(&address);
+    string_finish(&by_name);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_kind_of_address_is_listened_on),
         cmocka_unit_test(test_what_is_bound_to_all_of_ipv6_takes_ipv4_too),
         cmocka_unit_test(test_what_is_no_address_is_told),
         cmocka_unit_test(test_an_address_in_use_is_told),
+        cmocka_unit_test(test_two_may_listen_beside_each_other),
+        cmocka_unit_test(test_who_comes_to_one_that_hides_gets_to_the_other_and_nobody_is_reset),
+        cmocka_unit_test(test_where_a_socket_is_bound_is_known_by_each_way_to_write_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

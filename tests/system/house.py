@@ -137,13 +137,23 @@ class Redis:
         return run(["redis-cli", "-s", self.path, *words]).out
 
 
+def hand_over(sockets):
+    """A command that starts another one with these, as sd_listen_fds(3) says."""
+    if not sockets:
+        return []
+    moves = " ".join(f"{3 + n}<&{one.fileno()}" for n, one in enumerate(sockets))
+    return ["bash", "-c", f'LISTEN_PID=$$ LISTEN_FDS={len(sockets)} exec "$@" {moves}', "hand_over"]
+
+
 class Serve(Process):
     """kula-relay-serve with its listeners: `url` is plain HTTP, `tls_url` HTTPS, `urls` all."""
 
     def __init__(self, house):
         # Under a wrapper the program itself is started: valgrind does not follow an exec.
         program = [RELAY_SERVE] if WRAP else [RELAY, "serve"]
-        super().__init__("serve", [*house.serve_wrap, *WRAP, *program, "--config", house.config_file])
+        super().__init__("serve", [*hand_over(house.handed), *house.serve_wrap, *WRAP, *program, "--config",
+                                   house.config_file],
+                         descriptors=[one.fileno() for one in house.handed])
         self.urls = []
 
     def ready(self, listeners):
@@ -214,6 +224,7 @@ class House:
         self.ledger = Ledger(self.redis.client)
         self.serve = self.forward = None
         self.serve_wrap = []  # a command that goes before serve's own
+        self.handed = []  # listening sockets that serve is started with, as by systemd
         self._senders = []
         self.api = None
 
@@ -284,11 +295,15 @@ class House:
             self.start_forward()
         return self
 
-    def start_serve(self):
+    def serve_process(self):
+        """serve, which may not get as far as to be ready."""
         self.configure()
         self.serve = Serve(self)
         self.processes.append(self.serve)
-        return self.serve.ready(len(self.listeners))
+        return self.serve
+
+    def start_serve(self):
+        return self.serve_process().ready(len(self.listeners))
 
     def start_forward(self, wait_open=True):
         self.configure()

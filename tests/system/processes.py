@@ -85,7 +85,7 @@ def troubles(text):
 class Process:
     """A running program. Its stdout and stderr are read as they come and kept by lines."""
 
-    def __init__(self, name, command, env=None, cwd=None):
+    def __init__(self, name, command, env=None, cwd=None, descriptors=()):
         self.name = name
         self.command = [str(word) for word in command]
         self.output = []  # lines of stdout
@@ -94,7 +94,8 @@ class Process:
         self._changed = threading.Condition()
         self._child = subprocess.Popen(
             self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=env or environment(), cwd=cwd, text=True, encoding="utf-8", errors="replace")
+            env=env or environment(), cwd=cwd, pass_fds=descriptors, text=True, encoding="utf-8",
+            errors="replace")
         _running.add(self)
         self.pid = self._child.pid
         self._readers = [

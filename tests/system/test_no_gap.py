@@ -1,0 +1,142 @@
+"""serve is replaced under load, and nobody who delivers notices.
+
+`./run bench no_gap` replaces it fifty times.
+"""
+
+import signal
+import socket
+import unittest
+
+from house import SECRET, House, Story, certificate
+from processes import free_port, until
+from sim import wire
+from sim.steady import Steady
+
+RATE = 500
+RATE_TLS = 120  # what Python's own handshakes leave of the machine
+
+
+def give_fixed_places(house, **listener):
+    """Where the next serve can listen too."""
+    house.listeners = [{"address": f"127.0.0.1:{free_port()}", **listener}]
+    house.serve_settings["admin"] = f"127.0.0.1:{free_port()}"
+
+
+def open_sockets(house, count=1):
+    """As systemd does: they are there before serve and stay after it."""
+    house.handed = [socket.create_server(("127.0.0.1", 0), backlog=4096) for _ in range(count)]
+    house.listeners = [{"address": "%s:%d" % one.getsockname()} for one in house.handed]
+
+
+class Replacing:
+    """serve under a load, and how it is replaced; for a story and for the bench."""
+
+    def __init__(self, house, url, rate):
+        self.house = house
+        self.load = Steady(url + House.PATH, SECRET, rate, certificate()[0])
+        self.load.start()
+
+    def goes_on(self):
+        so_far = len(self.load.accepted)
+        until(lambda: len(self.load.accepted) > so_far + self.load.rate // 2 or self.load.failures,
+              lambda: f"the load goes on: {self.load.figures()}", 30)
+
+    def beside(self):
+        """The next one accepts before the last one is told to stop."""
+        old = self.house.serve
+        self.house.start_serve()
+        self.goes_on()
+        self.stop(old)
+
+    def handed_over(self):
+        """The old one ends first, and who comes meanwhile waits in the socket."""
+        self.stop(self.house.serve)
+        self.house.start_serve()
+        self.goes_on()
+
+    @staticmethod
+    def stop(serve):
+        serve.stop()
+        left = serve.said("drained")["left_in_spool"]
+        if left:
+            raise AssertionError(f"{left} left in the spool")
+
+    def end(self):
+        self.load.stop()
+        self.house.drain()
+        return self.load.figures()
+
+
+class Replaced(Story):
+    def replaced(self, times, way, url, rate):
+        replacing = Replacing(self.house, url, rate)
+        self.addCleanup(replacing.load.stop)
+        replacing.goes_on()
+        for _ in range(times):
+            getattr(replacing, way)()
+        self.assertEqual(replacing.end()["failures"], [])
+        self.assertEqual(self.house.ledger.length(), len(replacing.load.accepted))
+
+    def test_by_one_that_listens_beside_it(self):
+        give_fixed_places(self.house)
+        self.house.start()
+        self.replaced(4, "beside", self.house.serve.url, RATE)
+
+    def test_by_one_that_listens_beside_it_with_tls(self):
+        crt, key = certificate()
+        give_fixed_places(self.house, certificate=crt, private_key=key)
+        self.house.start()
+        self.replaced(2, "beside", self.house.serve.tls_url, RATE_TLS)
+
+    def test_by_one_that_is_handed_the_same_socket(self):
+        open_sockets(self.house)
+        self.house.start()
+        self.assertEqual(self.house.serve.logged("listening")[0]["handed"], "yes")
+        self.replaced(4, "handed_over", self.house.serve.url, RATE)
+
+    def test_readyz_speaks_for_the_one_that_goes_on(self):
+        give_fixed_places(self.house)
+        self.house.start()
+        old = self.house.serve
+        new = self.house.start_serve()
+        # Some of these are the old one's, which so does not end at once.
+        idle = [self.enterContext(wire.Wire(old.url)) for _ in range(20)]
+        old.signal(signal.SIGTERM)
+        old.said("draining")
+        for _ in range(20):
+            self.assertEqual(new.admin.get("/readyz").json()["status"], "ready")
+        old.ended()
+        del idle
+
+
+class HandedWrongly(Story):
+    audited = False
+
+    def refused(self):
+        self.house.configure()
+        serve = self.house.serve_process()
+        serve.ended(expect=1)
+        return serve.said("cannot start")["reason"]
+
+    def test_an_entry_without_a_socket(self):
+        open_sockets(self.house)
+        [(_, port)] = [one.getsockname() for one in self.house.handed]
+        self.house.listeners = [{"address": f"0.0.0.0:{port}"}]
+        said = self.refused()
+        self.assertIn(f"serve.listen has 0.0.0.0:{port}, and of the sockets that were handed over none is "
+                      f"bound to just that, but to 127.0.0.1:{port}", said)
+
+    def test_a_socket_without_an_entry(self):
+        open_sockets(self.house, 2)
+        port = self.house.handed[1].getsockname()[1]
+        del self.house.listeners[1]
+        self.assertIn(f"that serve.listen does not name: 127.0.0.1:{port}", self.refused())
+
+    def test_a_socket_that_accepts_nothing(self):
+        open_sockets(self.house)
+        self.house.handed.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.assertIn("descriptor 4 is none to accept TCP connections from", self.refused())
+
+
+if __name__ == "__main__":
+    unittest.main()
