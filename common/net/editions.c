@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/file_watch.h"
+#include "net/supervisor.h"
 
 enum { LOOK_AT_FILES_MS = 1000, LOOK_AT_RETIRED_MS = 1000 };
 
@@ -138,7 +139,10 @@ static void read_again(struct editions *editions, const char *cause) {
 }
 
 static void on_hangup(void *arg) {
+    const struct editions *editions = arg;
+    supervisor_reloading(editions->needs.supervisor);
     read_again(arg, "SIGHUP");
+    supervisor_ready(editions->needs.supervisor, NULL);
 }
 
 static void on_file_changed(void *arg) {

@@ -13,6 +13,7 @@
 struct edition; /* what it is made of, each program says for itself */
 struct editions;
 struct file_watch;
+struct supervisor;
 
 struct editions_ways { /* what the program does with one */
     /* `file` as for config_load. NULL with a line for each mistake. */
@@ -31,7 +32,8 @@ struct editions_ways { /* what the program does with one */
 struct editions_needs { /* all borrowed for its life */
     struct loop *loop;
     struct metrics *metrics;
-    const char *program; /* for the log */
+    struct supervisor *supervisor; /* hears of a SIGHUP */
+    const char *program;           /* for the log */
     /* In force; it stays to the end, for what needs a restart is so to the end. */
     struct edition *first;
     const struct editions_ways *ways;

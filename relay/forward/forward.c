@@ -15,6 +15,7 @@
 #include "ledger/bell.h"
 #include "net/admin.h"
 #include "net/editions.h"
+#include "net/supervisor.h"
 
 enum {
     DRAIN_SPARE_MS = 5000, /* beyond the longest time-out: to settle the last attempts */
@@ -26,6 +27,7 @@ struct forwarder {
     struct edition *first;
     const struct config *config; /* of the first edition: connections hold to it to the end */
     struct loop *loop;
+    struct supervisor *supervisor;
     struct ledger *ledger;
     struct http_client *client;
     struct metrics *metrics;
@@ -52,9 +54,13 @@ static void on_open(void *arg) {
         log_info("forwarding services=%zu", services_count(forwarder->services));
     forwarder->opened = true;
     janitor_start(forwarder->janitor);
+    if (!forwarder->stopping)
+        supervisor_status(forwarder->supervisor, "delivering");
 }
 
 /* Redis comes and goes */
+
+static const char away[] = "Redis is away; what it has is delivered when it is back";
 
 static void on_ring(void *);
 
@@ -79,6 +85,8 @@ static void on_state(void *arg, bool connected) {
         struct text trouble = ledger_trouble(forwarder->ledger);
         forwarder->away_since_ms = clock_steady_ms();
         log_warning("redis lost reason=%.*s", TEXT_ARG(trouble));
+        if (!forwarder->stopping)
+            supervisor_status(forwarder->supervisor, away);
         return;
     }
     metric_add(forwarder->connects, 1);
@@ -130,6 +138,7 @@ static void on_terminate(void *arg) {
     }
     log_info("stopping: attempts in flight are finished");
     forwarder->stopping = true;
+    supervisor_stopping(forwarder->supervisor, "finishing what is under way");
     loop_timer_set(forwarder->deadline, forwarder->longest_timeout_ms + DRAIN_SPARE_MS);
     services_stop(forwarder->services);
     leave_when_done(forwarder);
@@ -211,12 +220,14 @@ static void start_services(struct forwarder *forwarder) {
                                                                    .on_rest = on_rest,
                                                                    .arg = forwarder},
                                           forwarder->config);
-    forwarder->editions = editions_start(&(struct editions_needs){.loop = forwarder->loop,
-                                                                  .metrics = forwarder->metrics,
-                                                                  .program = "forward",
-                                                                  .first = forwarder->first,
-                                                                  .ways = &ways,
-                                                                  .arg = forwarder});
+    forwarder->editions =
+        editions_start(&(struct editions_needs){.loop = forwarder->loop,
+                                                .metrics = forwarder->metrics,
+                                                .supervisor = forwarder->supervisor,
+                                                .program = "forward",
+                                                .first = forwarder->first,
+                                                .ways = &ways,
+                                                .arg = forwarder});
     services_open(forwarder->services);
 }
 
@@ -224,6 +235,7 @@ static bool start(struct forwarder *forwarder, struct string *why) {
     /* Until somebody listens to it: its default would end us. */
     signal(SIGHUP, SIG_IGN);
     struct loop *loop = forwarder->loop = loop_create();
+    forwarder->supervisor = supervisor_create(loop);
     forwarder->metrics = metrics_create();
     forwarder->connected = metrics_series(forwarder->metrics, &connected_family, NULL, NULL);
     forwarder->connects = metrics_series(forwarder->metrics, &connects_family, NULL, NULL);
@@ -241,6 +253,7 @@ static bool start(struct forwarder *forwarder, struct string *why) {
     start_services(forwarder);
     loop_on_signal(loop, SIGTERM, on_terminate, forwarder);
     loop_on_signal(loop, SIGINT, on_terminate, forwarder);
+    supervisor_ready(forwarder->supervisor, "waiting for Redis");
     return true;
 }
 
@@ -253,6 +266,7 @@ static void finish(struct forwarder *forwarder) {
     editions_stop(forwarder->editions);
     admin_stop(forwarder->admin);
     loop_timer_destroy(forwarder->deadline);
+    supervisor_destroy(forwarder->supervisor);
     metrics_destroy(forwarder->metrics);
     loop_destroy(forwarder->loop);
     edition_destroy(forwarder->first);

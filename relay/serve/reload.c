@@ -161,6 +161,7 @@ struct reload *reload_start(const struct reload_needs *needs) {
     reload->editions = editions_start(&(struct editions_needs){
         .loop = needs->loop,
         .metrics = needs->metrics,
+        .supervisor = needs->supervisor,
         .program = "serve",
         .first = needs->first,
         .ways = &ways,

@@ -13,10 +13,12 @@ struct ingress;
 struct pulse;
 struct releases;
 struct reload;
+struct supervisor;
 
 struct reload_needs { /* all borrowed for its life */
     struct loop *loop;
     struct metrics *metrics;
+    struct supervisor *supervisor;
     struct ingress *ingress;
     struct pulse *pulse;
     struct releases *releases;

@@ -12,6 +12,7 @@
 #include "net/admin.h"
 #include "net/certificates.h"
 #include "net/handed.h"
+#include "net/supervisor.h"
 #include "net/tls.h"
 #include "serve/edition.h"
 #include "serve/ingress.h"
@@ -33,6 +34,7 @@ struct serve {
     const struct config *config; /* of the first edition: it holds to the end */
     struct edition *first;
     struct loop *loop;
+    struct supervisor *supervisor;
     struct metrics *metrics;
     struct metric *redis_connects;
     struct ledger *ledger;
@@ -73,6 +75,19 @@ static const struct metric_family families[] = {
 
 /* ---- Redis comes and goes ---- */
 
+static const char *status(const struct serve *serve) {
+    if (!serve->away_since_ms)
+        return "taking deliveries";
+    return serve->spools && spools_writing(serve->spools)
+               ? "taking deliveries; Redis is away, they wait in the spool"
+               : "Redis is away, deliveries are held";
+}
+
+static void tell_supervisor(struct serve *serve) {
+    if (!serve->draining)
+        supervisor_status(serve->supervisor, status(serve));
+}
+
 static void tell_away(struct serve *serve) {
     struct text trouble = ledger_trouble(serve->ledger);
     serve->away_since_ms = clock_steady_ms();
@@ -80,6 +95,7 @@ static void tell_away(struct serve *serve) {
         log_warning("redis away, deliveries wait in the spool trouble=%.*s", TEXT_ARG(trouble));
     else
         log_warning("redis away, deliveries are held trouble=%.*s", TEXT_ARG(trouble));
+    tell_supervisor(serve);
 }
 
 static void on_ledger_state(void *arg, bool connected) {
@@ -94,6 +110,7 @@ static void on_ledger_state(void *arg, bool connected) {
     else
         log_info("redis connected");
     serve->away_since_ms = 0;
+    tell_supervisor(serve);
     if (serve->spools)
         spools_on_ledger(serve->spools);
     releases_on_ledger(serve->releases);
@@ -184,6 +201,7 @@ static void on_stop_signal(void *arg) {
         return;
     }
     serve->draining = true;
+    supervisor_stopping(serve->supervisor, "finishing what is under way");
     admin_yield(serve->admin);
     log_info("draining connections=%zu deliveries=%zu",
              http_server_connections(ingress_server(serve->ingress)),
@@ -306,12 +324,14 @@ static bool start(struct serve *serve, struct string *why) {
                                       serve->config);
     serve->reload = reload_start(&(struct reload_needs){.loop = serve->loop,
                                                         .metrics = serve->metrics,
+                                                        .supervisor = serve->supervisor,
                                                         .ingress = serve->ingress,
                                                         .pulse = serve->pulse,
                                                         .releases = serve->releases,
                                                         .first = serve->first});
     take_signals(serve);
     loop_timer_set(serve->first_connect, FIRST_CONNECT_MS);
+    supervisor_ready(serve->supervisor, status(serve));
     return true;
 }
 
@@ -325,6 +345,7 @@ static void init(struct serve *serve, struct edition *first) {
     serve->redis_connects = metrics_series(serve->metrics, &families[REDIS_CONNECTS], NULL, NULL);
     metric_set(metrics_series(serve->metrics, &families[STARTED], NULL, NULL),
                clock_wall_ms() / 1000);
+    serve->supervisor = supervisor_create(serve->loop);
     serve->first_connect = loop_timer_create(serve->loop, on_first_connect_overdue, serve);
     serve->drain_deadline = loop_timer_create(serve->loop, on_drain_deadline, serve);
     serve->quiet = loop_timer_create(serve->loop, on_drained, serve);
@@ -342,6 +363,7 @@ static void finish(struct serve *serve) {
     loop_timer_destroy(serve->drain_deadline);
     loop_timer_destroy(serve->quiet);
     loop_timer_destroy(serve->first_connect);
+    supervisor_destroy(serve->supervisor);
     metrics_destroy(serve->metrics);
     loop_destroy(serve->loop);
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "net/supervisor.h"
 #include "watch/guard.h"
 
 enum { API_TIMEOUT_MS = 10000, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
@@ -19,6 +20,7 @@ struct watch_options {
 struct watch {
     struct watch_options options;
     struct loop *loop;
+    struct supervisor *supervisor;
     struct config *config;
     struct string ready_url;
     struct guard_house house;
@@ -96,6 +98,7 @@ static void end(struct watch *watch) {
 
 static void on_terminate(void *arg) {
     struct watch *watch = arg;
+    supervisor_stopping(watch->supervisor, NULL);
     loop_stop(watch->loop);
 }
 
@@ -103,6 +106,7 @@ static void on_terminate(void *arg) {
 static void on_hangup(void *arg) {
     struct watch *watch = arg;
     struct string problems = {0};
+    supervisor_reloading(watch->supervisor);
     struct config *config = load(watch, &problems);
     struct ledger *ledger = config ? connect_ledger(watch, config, &problems) : NULL;
     if (ledger) {
@@ -116,6 +120,7 @@ static void on_hangup(void *arg) {
         struct text line = text_cut(&rest, '\n');
         log_error("configuration mistake problem=%.*s", TEXT_ARG(line));
     }
+    supervisor_ready(watch->supervisor, NULL);
     string_finish(&problems);
 }
 
@@ -139,8 +144,11 @@ static int run(const struct watch_options *options) {
     loop_on_signal(watch.loop, SIGINT, on_terminate, &watch);
     loop_on_signal(watch.loop, SIGHUP, on_hangup, &watch);
     begin(&watch, config, ledger);
+    watch.supervisor = supervisor_create(watch.loop);
+    supervisor_ready(watch.supervisor, "watching");
     loop_run(watch.loop);
     end(&watch);
+    supervisor_destroy(watch.supervisor);
     string_finish(&watch.ready_url);
     string_finish(&problems);
     loop_destroy(watch.loop);
