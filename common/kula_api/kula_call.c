@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/version.h"
 #include "kula_api/kula_refusal.h"
 
 enum {

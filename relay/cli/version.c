@@ -1,6 +1,7 @@
 /* version says what this program is made of. */
 #include <stdio.h>
 
+#include "base/version.h"
 #include "cli/commands.h"
 #include "cli/cli.h"
 #include "cli/commit.h"

@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/version.h"
 #include "forward/headers.h"
 #include "forward/signer.h"
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/version.h"
 #include "serve/edition.h"
 #include "serve/serve.h"
 

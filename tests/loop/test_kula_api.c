@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/version.h"
 #include "kula_api/kula_api.h"
 #include "scripted.h"
 
