@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# A part of ./run, whose functions it uses: a Debian package for this release or for others, and its life.
+# shellcheck disable=SC2154 # ./run has set them
+
+package_log() { # FILE COMMAND...: says nothing, unless it fails
+    local log=$1
+    shift
+    "$@" >"$log" 2>&1 || { tail -n 30 "$log" >&2 && return 1; }
+}
+
+# In a checkout that may be thrown away.
+package_here() { # FOLDER COMMAND...: which runs the rest in there
+    local folder=$1
+    shift
+    package_log "$folder/build.log" "$@" "deploy/debian/build '$(git log -1 --format=%aD)'" ||
+        die 1 "could not build the package"
+}
+
+package_keep() { # FOLDER: with the packages in it
+    local deb
+    mkdir -p build-package
+    for deb in "$1"/*.deb; do
+        check "lintian of ${deb##*/}" lintian --tag-display-limit 0 --allow-root --fail-on error,warning "$deb"
+        mv "$deb" build-package/
+        say "run: package: build-package/${deb##*/}"
+    done
+}
+
+package_in_tree() { # RELEASE: in an empty Debian
+    # shellcheck disable=SC2034 # of debian_tree and keep_packages
+    local tree=$folder/$1 cache=$caches/$1 since=$SECONDS names
+    debian_tree "$1" "$tree"
+    mkdir "$tree/root/work"
+    copy_checkout "$tree/root/kula-relay"
+    names=$(packages build package | paste --serial --delimiters ' ')
+    package_log "$folder/apt.log" fresh_run "$tree" \
+        "apt-get update -qq && apt-get install --yes --no-install-recommends $names" ||
+        die 1 "could not install what it takes to build"
+    keep_packages "$tree"
+    package_here "$folder" fresh_run "$tree"
+    [ "$how" != tested ] || package_life "$1" "$tree"
+    package_keep "$tree/root"
+    say "run: package: $1 took $((SECONDS - since)) s"
+    rm -rf --one-file-system "$tree"
+}
+
+package() { # [--test] [RELEASE...]
+    local word how='' releases=()
+    for word; do
+        case $word in
+        --test) how=tested ;;
+        bookworm | trixie) releases+=("$word") ;;
+        *) die 2 "package does not know '$word'; see ./run help" ;;
+        esac
+    done
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/kula-relay-package.XXXXXX")
+    trap 'rm -rf --one-file-system "$folder"' EXIT
+    if [ "$how${releases[*]}" = '' ]; then
+        need build package
+        copy_checkout "$folder/kula-relay"
+        package_here "$folder" env -C "$folder/kula-relay" sh -c
+        package_keep "$folder"
+    else
+        [ "$(id -u)" = 0 ] || die 2 "package makes whole systems in a folder: run it as root (sudo ./run package)"
+        [ ${#releases[@]} -gt 0 ] || releases=(bookworm trixie)
+        need fresh package
+        for word in "${releases[@]}"; do package_in_tree "$word"; done
+    fi
+    close
+}
