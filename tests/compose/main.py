@@ -27,6 +27,7 @@ from engine import Engine, Failed, leave_the_network, run, until  # noqa: E402
 from load import Load  # noqa: E402
 from sim import events  # noqa: E402
 from sim.kula import signed_headers  # noqa: E402
+from sim.kula_api import KulaApi  # noqa: E402
 from sim.wire import call  # noqa: E402
 from stack import Stack  # noqa: E402
 
@@ -167,6 +168,24 @@ def test_no_accepted_event_is_lost_in_trouble(stack):
                 trouble(service, hold)
                 print(f"    {trouble.__name__} {service}: {time.monotonic() - since:.1f} s", file=sys.stderr)
     check_books(stack, books)
+
+
+def test_watch_enables_what_kula_has_disabled(stack):
+    stack.up()
+    # On our side of the containers' network, from where what it sends goes to the published port.
+    with KulaApi(host=stack.gateway("door"), ca_file=ca_file(stack)) as api:
+        sender = api.webhook(api.add(URL + PATH, ["job.*"], secret=stack.secret("kula_secret"))).sender
+        sender.disable()
+        stack.give("secrets/kula_api_token", "kula_token")
+        stack.edit("compose/watch.yaml", ("kula:\n", f"kula:\n  api: {api.url}\n"),
+                   ("https://hooks.example.com" + PATH, URL + PATH))
+        stack("--profile", "watch", "up", "--detach", "--wait", "watch")
+        until(lambda: "webhook proved" in stack("--profile", "watch", "logs", "watch"), "it is enabled and proved")
+        if not sender.enabled:
+            raise Failed("watch said so, and Kula does not")
+        stack("--profile", "watch", "down", "watch")
+    if found := stack.refused_calls():
+        raise Failed(found)
 
 
 def test_down_and_up_keep_everything(stack):
