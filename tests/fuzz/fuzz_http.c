@@ -16,7 +16,7 @@
 #include "net/http_guard.h"
 #include "net/http_server.h"
 
-enum { BODY_LIMIT = 1024, SEEN_MOST = 64, TURNS_MOST = 10000 };
+enum { BODY_LIMIT = 1024, SEEN_MOST = 64, TURNS_MOST = 10000, A_DAY_MS = 86400000 };
 
 /* What became of one request. */
 struct seen {
@@ -105,7 +105,15 @@ static void on_fault(void *arg, enum http_fault fault, struct text peer,
 static void start(void) {
     static const struct http_handler handler = {
         .on_head = on_head, .on_request = on_request, .on_fault = on_fault};
-    const struct http_limits limits = {.body_bytes = BODY_LIMIT};
+    /* What it makes of bytes, and not of a machine that is too slow for them. */
+    const struct http_limits limits = {
+        .body_bytes = BODY_LIMIT,
+        .request_ms = A_DAY_MS,
+        .body_ms = A_DAY_MS,
+        .idle_ms = A_DAY_MS,
+        .drain_ms = A_DAY_MS,
+        .age_ms = A_DAY_MS,
+    };
     log_start("fuzz", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     loop = loop_create();
     server = http_server_create(loop, &handler, &limits);
