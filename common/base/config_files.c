@@ -16,7 +16,7 @@
 static void add_problem(struct string *why, const char *what, const char *path, int error,
                         const char *wish) {
     string_addf(why, "%s %s: ", what, path);
-    file_add_reason(error, wish, why);
+    file_add_reason(error, path, wish, why);
 }
 
 bool config_files_readable(const char *path, struct string *why) {
@@ -284,12 +284,12 @@ static void put_before(struct config_endpoint *endpoint, const struct found *fou
 static void list_folder(struct config_draft *draft, size_t i) {
     struct config_endpoint *endpoint = &draft->config.endpoints[i];
     struct found found[DIR_FILES_MOST + 1] = {0};
-    struct string key = {0};
+    struct string key = {0}, why = {0};
     DIR *folder = opendir(endpoint->secret_dir);
     string_addf(&key, "serve.endpoints[%zu].secret_dir", i);
     if (!folder) {
-        config_draft_problem_of(draft, key.data, "cannot read the folder %s: %s",
-                                endpoint->secret_dir, strerror(errno));
+        add_problem(&why, "cannot read the folder", endpoint->secret_dir, errno, "read it");
+        config_draft_problem_of(draft, key.data, "%s", why.data);
     } else {
         put_before(endpoint, found, find_files(endpoint->secret_dir, folder, found));
         closedir(folder);
@@ -300,6 +300,7 @@ static void list_folder(struct config_draft *draft, size_t i) {
                                 "that does not match; remove those that Kula uses no more",
                                 endpoint->secret_dir, DIR_FILES_MOST);
     string_finish(&key);
+    string_finish(&why);
 }
 
 void config_files_list(struct config_draft *draft) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/sandbox.h"
 
 enum { PATIENCE_MS = 2000 };
 
@@ -47,9 +48,12 @@ ssize_t file_read(const char *path, void *buffer, size_t room) {
     return size;
 }
 
-void file_add_reason(int error, const char *what, struct string *why) {
+void file_add_reason(int error, const char *path, const char *what, struct string *why) {
     string_add_of(why, strerror(error));
-    if (error == EACCES || error == EPERM)
+    if (error == EACCES && sandbox_hides(path))
+        string_add_of(why, "; a running process keeps to the folders that its configuration named "
+                           "at its start: restart it, and this holds from then on");
+    else if (error == EACCES || error == EPERM)
         string_addf(why, "; let this program's user, whose id is %u, %s", (unsigned)geteuid(),
                     what);
     if (error == EROFS)

@@ -24,7 +24,7 @@ static bool take(const char *path, const unsigned char *buffer, ssize_t got, str
     if (got < 0) {
         int error = errno;
         string_addf(why, "cannot read the secret file %s: ", path);
-        file_add_reason(error, "read it", why);
+        file_add_reason(error, path, "read it", why);
         if (error == ENOENT || error == ENOTDIR)
             string_add_of(why, "; create it, or name the right file");
         return false;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/config_watch.h"
 #include "base/memory.h"
 #include "net/certificates.h"
 #include "net/file_watch.h"
@@ -35,17 +36,10 @@ void edition_compare(const struct edition *was, const struct edition *is, enum c
     config_compare(was->config, is->config, CONFIG_FOR_FORWARD, wanted, names);
 }
 
-static void add_files_of(const struct config_service *service, struct file_watch *watch) {
-    file_watch_add(watch, service->ca_file);
-    file_watch_add(watch, service->client_certificate);
-    file_watch_add(watch, service->client_key);
-    for (size_t i = 0; i < service->header_count; i++)
-        file_watch_add(watch, service->headers[i].file);
-    for (size_t i = 0; i < service->sign_secret_file_count; i++)
-        file_watch_add(watch, service->sign_secret_files[i]);
+static void add_file(void *watch, const char *path) {
+    file_watch_add(watch, path);
 }
 
 void edition_add_files(const struct edition *edition, struct file_watch *watch) {
-    for (size_t i = 0; i < edition->config->service_count; i++)
-        add_files_of(&edition->config->services[i], watch);
+    config_each_watched(edition->config, CONFIG_FOR_FORWARD, add_file, watch);
 }

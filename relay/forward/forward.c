@@ -14,6 +14,7 @@
 #include "forward/services.h"
 #include "ledger/bell.h"
 #include "net/admin.h"
+#include "net/confine.h"
 #include "net/editions.h"
 #include "net/supervisor.h"
 
@@ -241,6 +242,8 @@ static bool start(struct forwarder *forwarder, struct string *why) {
     forwarder->connects = metrics_series(forwarder->metrics, &connects_family, NULL, NULL);
     forwarder->deadline = loop_timer_create(loop, on_drain_deadline, forwarder);
     forwarder->client = http_client_create(loop);
+    /* After libcurl and OpenSSL have read what they want to know for good. */
+    confine(forwarder->config, CONFIG_FOR_FORWARD, forwarder->metrics);
     forwarder->ledger =
         ledger_create(loop, forwarder->config, "kula-relay-forward", on_state, forwarder, why);
     if (!forwarder->ledger)

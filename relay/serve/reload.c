@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/config_watch.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/certificates.h"
@@ -103,17 +104,12 @@ static const struct config *config_of(const struct edition *edition) {
     return edition->config;
 }
 
+static void add_file(void *watch, const char *path) {
+    file_watch_add(watch, path);
+}
+
 static void add_files(const struct edition *edition, struct file_watch *watch) {
-    const struct config *config = edition->config;
-    for (size_t i = 0; i < config->listener_count; i++) {
-        file_watch_add(watch, config->listeners[i].certificate);
-        file_watch_add(watch, config->listeners[i].private_key);
-    }
-    for (size_t i = 0; i < config->endpoint_count; i++) {
-        file_watch_add(watch, config->endpoints[i].secret_dir); /* for files that come */
-        for (size_t k = 0; k < config->endpoints[i].secret_file_count; k++)
-            file_watch_add(watch, config->endpoints[i].secret_files[k]);
-    }
+    config_each_watched(edition->config, CONFIG_FOR_SERVE, add_file, watch);
 }
 
 static void on_taken(void *arg, struct edition *was, struct edition *is) {

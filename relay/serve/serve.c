@@ -11,6 +11,7 @@
 #include "net/address.h"
 #include "net/admin.h"
 #include "net/certificates.h"
+#include "net/confine.h"
 #include "net/handed.h"
 #include "net/supervisor.h"
 #include "net/tls.h"
@@ -311,6 +312,8 @@ static void take_signals(struct serve *serve) {
 }
 
 static bool start(struct serve *serve, struct string *why) {
+    /* Before the spool has a thread. */
+    confine(serve->config, CONFIG_FOR_SERVE, serve->metrics);
     if (!start_ledger(serve, why) || !start_spools(serve, why))
         return false;
     start_ingress(serve);
