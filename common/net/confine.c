@@ -122,9 +122,14 @@ static void tell(struct metrics *metrics, struct sandbox_state state) {
                 {"call_filter", state.call_filter}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         metric_set(metrics_series(metrics, &sandbox_family, rows[i].kind, NULL), rows[i].value);
-    log_info("sandbox landlock=%d no_new_privs=%s call_filter=%s%s%s", state.landlock,
-             state.no_new_privs ? "yes" : "no", state.call_filter ? "yes" : "no",
-             state.landlock ? "" : " reason=", state.landlock ? "" : strerror(state.error));
+    const char *privs = state.no_new_privs ? "yes" : "no",
+               *calls = state.call_filter ? "yes" : "no";
+    if (state.landlock)
+        log_info("sandbox landlock=%d no_new_privs=%s call_filter=%s", state.landlock, privs,
+                 calls);
+    else
+        log_info("sandbox without landlock no_new_privs=%s call_filter=%s reason=%s", privs, calls,
+                 strerror(state.error));
 }
 
 void confine(const struct config *config, enum config_for whose, struct metrics *metrics) {
