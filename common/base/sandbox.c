@@ -67,14 +67,6 @@ static uint64_t files_of(int version) {
     return files;
 }
 
-static uint64_t scopes_of(int version) {
-    /* systemd's may be an abstract one, in old versions and in containers. */
-    const char *notify = getenv("NOTIFY_SOCKET");
-    if (version < 6)
-        return 0;
-    return notify && *notify == '@' ? SCOPE_SIGNALS : SCOPE_SIGNALS | SCOPE_ABSTRACT;
-}
-
 static void fail(struct sandbox *sandbox) {
     sandbox->error = errno;
     sandbox->version = 0;
@@ -92,7 +84,7 @@ struct sandbox *sandbox_create(bool ports) {
     sandbox->handled = (struct ruleset){
         .files = files_of(sandbox->version),
         .ports = ports && sandbox->version >= 4 ? BIND_TCP | CONNECT_TCP : 0,
-        .scopes = scopes_of(sandbox->version),
+        .scopes = sandbox->version >= 6 ? SCOPE_ABSTRACT | SCOPE_SIGNALS : 0,
     };
     sandbox->descriptor =
         (int)syscall(SYS_landlock_create_ruleset, &sandbox->handled, sizeof sandbox->handled, 0U);
