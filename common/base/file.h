@@ -11,5 +11,6 @@
 ssize_t file_read(const char *path, void *buffer, size_t room);
 
 /* Why not, by errno, and where it is a permission that lacks, whose: in a container nobody thinks
- * of the user, and in a running process nobody of its sandbox. `what` is to be allowed: "read it". */
+ * of the user, and in a running process nobody of its sandbox. `what` is to be allowed: "read it".
+ */
 void file_add_reason(int error, const char *path, const char *what, struct string *why);
