@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # A part of ./run, whose functions it uses: the units of deploy/systemd in a system of their own.
-# shellcheck disable=SC2154 # ./run has set them
+# shellcheck disable=SC2034,SC2154 # they are ./run's, or for it
 
 # A Debian like this one, for which our programs are built with this one's libraries.
 systemd_test() { # [WORD...]
-    local release cache status=0
+    local status=0 release cache
     [ "$(id -u)" = 0 ] || die 2 "systemd-test boots a system of its own: run it as root (sudo ./run systemd-test)"
     need build systemd
     release=$(sed -n s/^VERSION_CODENAME=//p /etc/os-release)
-    cache=$caches/$release
+    cache=$caches/$release # of debian_tree and keep_packages
     build_in build-systemd --prefix=/usr -Dtests=false
     folder=$(mktemp -d "${TMPDIR:-/tmp}/kula-relay-systemd.XXXXXX")
     trap 'rm -rf --one-file-system "$folder"' EXIT
