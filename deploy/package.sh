@@ -16,11 +16,39 @@ package_here() { # FOLDER COMMAND...: which runs the rest in there
         die 1 "could not build the package"
 }
 
+# A version later, which compiles little, and then both of them live through it in another empty Debian.
+package_life() { # RELEASE TREE: the tree that the package was built in
+    local tree=$folder/$1-life debs
+    sed -i "s/^ *version: '[0-9]*\.[0-9]*\./&9/" "$2/root/kula-relay/meson.build"
+    mkdir "$2/root/old"
+    mv "$2"/root/*.deb "$2/root/old"
+    package_here "$folder" fresh_run "$2"
+    mkdir "$2/root/new"
+    mv "$2"/root/*.deb "$2/root/new"
+    mv "$2"/root/old/*.deb "$2/root"
+
+    debian_tree "$1" "$tree"
+    debs=("$2"/root/kula-relay_*.deb "$2"/root/new/kula-relay_*.deb)
+    mkdir "$tree/root/kula-relay"
+    cp "${debs[@]}" "$tree/root"
+    package_log "$folder/apt.log" fresh_run "$tree" "apt-get update -qq &&
+        apt-get install --yes --no-install-recommends systemd systemd-sysv redis-server &&
+        apt-get install --yes --no-install-recommends --download-only ../${debs[1]##*/}" ||
+        die 1 "could not install what the package's life needs"
+    keep_packages "$tree"
+    rm "$tree/usr/sbin/policy-rc.d"
+    rmdir "$tree/root/kula-relay"
+    counted unshare --mount --pid --fork --kill-child --mount-proc python3 tests/package/main.py "$tree" \
+        "$tree/root/${debs[0]##*/}" "$tree/root/${debs[1]##*/}"
+    rm -rf --one-file-system "$tree"
+}
+
 package_keep() { # FOLDER: with the packages in it
     local deb
     mkdir -p build-package
     for deb in "$1"/*.deb; do
-        check "lintian of ${deb##*/}" lintian --tag-display-limit 0 --allow-root --fail-on error,warning "$deb"
+        [ -z "$how" ] ||
+            check "lintian of ${deb##*/}" lintian --tag-display-limit 0 --allow-root --fail-on error,warning "$deb"
         mv "$deb" build-package/
         say "run: package: build-package/${deb##*/}"
     done
@@ -55,6 +83,7 @@ package() { # [--test] [RELEASE...]
     done
     folder=$(mktemp -d "${TMPDIR:-/tmp}/kula-relay-package.XXXXXX")
     trap 'rm -rf --one-file-system "$folder"' EXIT
+    trap 'exit 130' INT TERM
     if [ "$how${releases[*]}" = '' ]; then
         need build package
         copy_checkout "$folder/kula-relay"
@@ -64,7 +93,8 @@ package() { # [--test] [RELEASE...]
         [ "$(id -u)" = 0 ] || die 2 "package makes whole systems in a folder: run it as root (sudo ./run package)"
         [ ${#releases[@]} -gt 0 ] || releases=(bookworm trixie)
         need fresh package
+        [ -z "$how" ] || need package-test
         for word in "${releases[@]}"; do package_in_tree "$word"; done
     fi
-    close
+    [ -z "$how" ] || close
 }
