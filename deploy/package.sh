@@ -9,10 +9,10 @@ package_log() { # FILE COMMAND...: says nothing, unless it fails
 }
 
 # In a checkout that may be thrown away.
-package_here() { # FOLDER COMMAND...: which runs the rest in there
-    local folder=$1
+package_here() { # OPTIONS COMMAND...: dpkg-buildpackage's options, and what runs a script in there
+    local options=$1
     shift
-    package_log "$folder/build.log" "$@" "deploy/debian/build '$(git log -1 --format=%aD)'" ||
+    package_log "$folder/build.log" "$@" "deploy/debian/build '$(git log -1 --format=%aD)' $options" ||
         die 1 "could not build the package"
 }
 
@@ -22,7 +22,7 @@ package_life() { # RELEASE TREE: the tree that the package was built in
     sed -i "s/^ *version: '[0-9]*\.[0-9]*\./&9/" "$2/root/kula-relay/meson.build"
     mkdir "$2/root/old"
     mv "$2"/root/*.deb "$2/root/old"
-    package_here "$folder" fresh_run "$2"
+    package_here '' fresh_run "$2"
     mkdir "$2/root/new"
     mv "$2"/root/*.deb "$2/root/new"
     mv "$2"/root/old/*.deb "$2/root"
@@ -54,29 +54,46 @@ package_keep() { # FOLDER: with the packages in it
     done
 }
 
-package_in_tree() { # RELEASE: in an empty Debian
-    # shellcheck disable=SC2034 # of debian_tree and keep_packages
-    local tree=$folder/$1 cache=$caches/$1 since=$SECONDS names
-    debian_tree "$1" "$tree"
-    mkdir "$tree/root/work"
+package_tree() { # RELEASE TREE NAME...: an empty Debian with these packages and a copy of the checkout
+    local release=$1 tree=$2
+    shift 2
+    debian_tree "$release" "$tree"
+    [ "$arch" = native ] || chroot "$tree" dpkg --add-architecture "$arch"
     copy_checkout "$tree/root/kula-relay"
-    names=$(packages build package | paste --serial --delimiters ' ')
     package_log "$folder/apt.log" fresh_run "$tree" \
-        "apt-get update -qq && apt-get install --yes --no-install-recommends $names" ||
+        "apt-get update -qq && apt-get install --yes --no-install-recommends $*" ||
         die 1 "could not install what it takes to build"
     keep_packages "$tree"
-    package_here "$folder" fresh_run "$tree"
-    [ "$how" != tested ] || package_life "$1" "$tree"
+}
+
+package_in_tree() { # RELEASE
+    # shellcheck disable=SC2034 # of debian_tree and keep_packages
+    local tree=$folder/$1 cache=$caches/$1 since=$SECONDS names
+    mapfile -t names < <(packages build package)
+    if [ "$arch" = native ]; then
+        package_tree "$1" "$tree" "${names[@]}"
+        package_here '' fresh_run "$tree"
+        [ "$how" != tested ] || package_life "$1" "$tree"
+    else
+        mapfile -t names < <(packages build package | sed "/^lib/s/$/:$arch/" && packages "$arch")
+        package_tree "$1" "$tree" "${names[@]}"
+        package_here "--host-arch $arch" fresh_run "$tree"
+        [ "$how" != tested ] || counted fresh_run "$tree" \
+            'meson configure obj-aarch64-linux-gnu -Dtests=true >/dev/null &&
+            { meson test -C obj-aarch64-linux-gnu --suite unit --quiet >&2 || true; } &&
+            python3 tests/tally.py obj-aarch64-linux-gnu/meson-logs/testlog.json'
+    fi
     package_keep "$tree/root"
     say "run: package: $1 took $((SECONDS - since)) s"
     rm -rf --one-file-system "$tree"
 }
 
-package() { # [--test] [RELEASE...]
-    local word how='' releases=()
+package() { # [--test] [--arm64] [RELEASE...]
+    local word how='' arch=native releases=()
     for word; do
         case $word in
         --test) how=tested ;;
+        --arm64) arch=arm64 ;;
         bookworm | trixie) releases+=("$word") ;;
         *) die 2 "package does not know '$word'; see ./run help" ;;
         esac
@@ -84,10 +101,10 @@ package() { # [--test] [RELEASE...]
     folder=$(mktemp -d "${TMPDIR:-/tmp}/kula-relay-package.XXXXXX")
     trap 'rm -rf --one-file-system "$folder"' EXIT
     trap 'exit 130' INT TERM
-    if [ "$how${releases[*]}" = '' ]; then
+    if [ "$how$arch${releases[*]}" = native ]; then
         need build package
         copy_checkout "$folder/kula-relay"
-        package_here "$folder" env -C "$folder/kula-relay" sh -c
+        package_here '' env -C "$folder/kula-relay" sh -c
         package_keep "$folder"
     else
         [ "$(id -u)" = 0 ] || die 2 "package makes whole systems in a folder: run it as root (sudo ./run package)"
