@@ -31,6 +31,7 @@ static const struct cli_command commands[] = {
      "list|show|release|drop [ID...] [--all] [--endpoint NAME] [--reason WORD] [--dry-run] "
      "[--reveal] [--json]",
      "what was accepted and is no event yet", pen_main},
+    {"status", "[--json]", "how things stand, on one screen", status_main},
     {"pause", "SERVICE", "stops deliveries to a service", pause_main},
     {"resume", "SERVICE", "goes on with them", resume_main},
     {"service", "list|forget [SERVICE] [--dry-run] [--json]", "how each service stands",

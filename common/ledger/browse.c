@@ -427,3 +427,34 @@ void browse_where(struct ledger *ledger, struct text stream_id, browse_stands_fn
     where->stream_id = text_copy(stream_id);
     browse_services(ledger, on_where_services, where);
 }
+
+/* The stream */
+
+struct stream_op {
+    struct op op;
+    browse_stream_fn *fn;
+    void *arg;
+};
+
+static void on_stream(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct stream_op *op = arg;
+    struct browse_stream stream = {.outcome = ledger_outcome_of(outcome)};
+    if (outcome == REDIS_REPLIED) {
+        stream.length = redis_integer(redis_item(reply, 0));
+        stream.trimmed = redis_integer(redis_item(reply, 1));
+        stream.oldest_ago_ms = redis_integer(redis_item(reply, 2));
+        stream.newest_ago_ms = redis_integer(redis_item(reply, 3));
+    }
+    op->fn(op->arg, &stream);
+    op_end(&op->op);
+}
+
+void browse_stream(struct ledger *ledger, browse_stream_fn *fn, void *arg) {
+    struct stream_op *op = op_start(ledger, sizeof *op);
+    op->fn = fn;
+    op->arg = arg;
+    struct command command = {.script = &script_stream_look};
+    command_key(&command, ledger, "events");
+    command_key(&command, ledger, "about");
+    command_send(&command, ledger->redis, DEADLINE_MS, true, on_stream, op);
+}

@@ -65,6 +65,15 @@ struct browse_attempts {
 typedef void browse_attempts_fn(void *arg, const struct browse_attempts *);
 void browse_attempts(struct ledger *, struct text event_id, browse_attempts_fn *, void *arg);
 
+/* How much stands in the stream. */
+struct browse_stream {
+    enum ledger_outcome outcome;
+    int64_t length, trimmed;
+    int64_t oldest_ago_ms, newest_ago_ms; /* by Redis' clock; -1: there is none */
+};
+typedef void browse_stream_fn(void *arg, const struct browse_stream *);
+void browse_stream(struct ledger *, browse_stream_fn *, void *arg);
+
 /* The services that the ledger knows, sorted. */
 typedef void browse_names_fn(void *arg, enum ledger_outcome, const struct text *names,
                              size_t count);

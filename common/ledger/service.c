@@ -80,13 +80,16 @@ static void on_look(void *arg, enum redis_outcome outcome, const struct redis_va
         state.held_for_ms = redis_integer(redis_item(reply, 5));
         state.breaker_open = redis_integer(redis_item(reply, 6)) != 0;
         state.probes = redis_integer(redis_item(reply, 7));
+        state.due_in_ms = redis_integer(redis_item(reply, 8));
+        state.owner = redis_text(redis_item(reply, 9));
+        state.owner_for_ms = redis_integer(redis_item(reply, 10));
     }
     look->fn(look->arg, &state);
     op_end(&look->op);
 }
 
 void service_look(struct ledger *ledger, const char *service, service_state_fn *fn, void *arg) {
-    static const char *const kinds[] = {"owed", "service", "dead", NULL};
+    static const char *const kinds[] = {"owed", "service", "dead", "due", NULL};
     struct look_op *look = op_start(ledger, sizeof *look);
     look->fn = fn;
     look->arg = arg;

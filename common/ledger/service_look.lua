@@ -1,8 +1,9 @@
 #!lua flags=no-writes
 -- service_look: how things stand at a service.
--- KEYS events places owed service dead   ARGV service
--- Returns {place, owed, unread | -1, dead letters, paused, held_for_ms, breaker open, failed probes}.
-local events, places, owed, about_service, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+-- KEYS events places owed service dead due   ARGV service
+-- Returns {place, owed, unread | -1, dead letters, paused, held_for_ms, breaker open, failed probes,
+-- due_in_ms | -1, owner, owner_for_ms}.
+local events, places, owed, about_service, dead, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local service = ARGV[1]
 
 local time = redis.call('TIME')
@@ -18,6 +19,8 @@ for _, group in ipairs(groups.err and {} or groups) do
   for i = 1, #group, 2 do fields[group[i]] = group[i + 1] end
   if fields.name == service then unread = fields.lag or -1 end
 end
+local next_due = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
+local function left(time) return math.max(0, (tonumber(time) or 0) - now) end
 return {redis.call('HGET', places, service) or '', redis.call('HLEN', owed), unread, redis.call('XLEN', dead),
-  state.paused and 1 or 0, math.max(0, (tonumber(state.held_until) or 0) - now), state.breaker == 'open' and 1 or 0,
-  state.probes or 0}
+  state.paused and 1 or 0, left(state.held_until), state.breaker == 'open' and 1 or 0, state.probes or 0,
+  next_due and left(next_due) or -1, state.owner or '', left(state.owner_until)}

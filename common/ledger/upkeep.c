@@ -108,9 +108,9 @@ void upkeep_trim(struct ledger *ledger, const struct config *config, int64_t kee
     browse_services(ledger, on_names, trim);
 }
 
-struct memory_op {
+struct redis_op {
     struct op op;
-    upkeep_memory_fn *fn;
+    upkeep_redis_fn *fn;
     void *arg;
 };
 
@@ -139,29 +139,34 @@ static int64_t errors_of(struct text stat) {
     return (int64_t)count;
 }
 
-static void on_memory(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
-    struct memory_op *op = arg;
-    struct upkeep_memory memory = {.outcome = ledger_outcome_of(outcome)};
+static void on_redis(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct redis_op *op = arg;
+    struct upkeep_redis redis = {.outcome = ledger_outcome_of(outcome)};
     if (outcome == REDIS_REPLIED) {
         struct text info = redis_text(reply);
-        memory.used_bytes = info_number(info, "used_memory");
-        memory.limit_bytes = info_number(info, "maxmemory");
-        memory.refusals = errors_of(info_value(info, "errorstat_OOM"));
-        memory.evicts =
-            memory.limit_bytes && !text_is(info_value(info, "maxmemory_policy"), "noeviction");
+        bool valkey = info_value(info, "valkey_version").size;
+        redis.program = text_of(valkey ? "valkey" : "redis");
+        redis.version = info_value(info, valkey ? "valkey_version" : "redis_version");
+        redis.appends = info_number(info, "aof_enabled") != 0;
+        redis.used_bytes = info_number(info, "used_memory");
+        redis.limit_bytes = info_number(info, "maxmemory");
+        redis.refusals = errors_of(info_value(info, "errorstat_OOM"));
+        redis.evicts =
+            redis.limit_bytes && !text_is(info_value(info, "maxmemory_policy"), "noeviction");
     }
-    op->fn(op->arg, &memory);
+    op->fn(op->arg, &redis);
     op_end(&op->op);
 }
 
-void upkeep_look_at_memory(struct ledger *ledger, int64_t deadline_ms, upkeep_memory_fn *fn,
-                           void *arg) {
-    struct memory_op *op = op_start(ledger, sizeof *op);
+void upkeep_look_at_redis(struct ledger *ledger, int64_t deadline_ms, upkeep_redis_fn *fn,
+                          void *arg) {
+    static const char *const sections[] = {"server", "memory", "persistence", "errorstats"};
+    struct redis_op *op = op_start(ledger, sizeof *op);
     op->fn = fn;
     op->arg = arg;
     struct command command = {0};
     command_text_of(&command, "INFO");
-    command_text_of(&command, "memory");
-    command_text_of(&command, "errorstats");
-    command_send(&command, ledger->redis, deadline_ms, true, on_memory, op);
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+        command_text_of(&command, sections[i]);
+    command_send(&command, ledger->redis, deadline_ms, true, on_redis, op);
 }

@@ -23,12 +23,14 @@ typedef void upkeep_trim_fn(void *arg, const struct upkeep_trimmed *);
 void upkeep_trim(struct ledger *, const struct config *, int64_t keep_ms, int64_t deadline_ms,
                  upkeep_trim_fn *, void *arg);
 
-struct upkeep_memory {
-    enum ledger_outcome outcome; /* REFUSED: we may not ask */
+struct upkeep_redis {             /* borrowed until the callback returns */
+    enum ledger_outcome outcome;  /* REFUSED: we may not ask */
+    struct text program, version; /* "redis" or "valkey", and its own */
+    bool appends;                 /* all that it is told to a file: its AOF is on */
     int64_t used_bytes;
     int64_t limit_bytes; /* 0: none */
     int64_t refusals;    /* commands, anybody's, that had no room, since Redis started */
     bool evicts;         /* at the limit it throws keys away, ours too, and says nothing */
 };
-typedef void upkeep_memory_fn(void *arg, const struct upkeep_memory *);
-void upkeep_look_at_memory(struct ledger *, int64_t deadline_ms, upkeep_memory_fn *, void *arg);
+typedef void upkeep_redis_fn(void *arg, const struct upkeep_redis *);
+void upkeep_look_at_redis(struct ledger *, int64_t deadline_ms, upkeep_redis_fn *, void *arg);

@@ -13,6 +13,7 @@ int send_main(int argc, char **argv);
 int service_main(int argc, char **argv);
 int show_main(int argc, char **argv);
 int spool_main(int argc, char **argv);
+int status_main(int argc, char **argv);
 int tail_main(int argc, char **argv);
 int up_main(int argc, char **argv);
 int verify_main(int argc, char **argv);

@@ -2,64 +2,30 @@
  * health check, and for whoever restarts what does not answer. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/admin_page.h"
 #include "cli/commands.h"
-#include "net/http_client.h"
-
-/* Below the few seconds that whoever asks again and again gives it. */
-enum { PATIENCE_MS = 2000, ANSWER_BYTES_MOST = 1024 };
 
 struct health {
     struct cli cli;
     bool ready;           /* which page is asked for */
     bool well;            /* somebody said so */
     struct string silent; /* a sentence for each that did not answer */
-    const char *name;     /* who is being asked */
-    struct string url;
 };
 
-static void on_answer(void *arg, const struct http_result *result) {
-    struct health *this = arg;
-    if (result->outcome == HTTP_ANSWERED) {
-        struct text body = result->body;
-        printf("%s: %.*s\n", this->name, TEXT_ARG(text_cut(&body, '\n')));
-        this->well = this->well || result->status == 200;
-        if (result->status != 200)
-            cli_fail(&this->cli, CLI_FAILED, "%s answers %d at %s", this->name, result->status,
-                     this->url.data);
-    } else if (result->outcome == HTTP_FAILED) {
-        string_addf(&this->silent, "%s%s does not answer at %s: %s", this->silent.size ? "; " : "",
-                    this->name, this->url.data, result->error);
-    }
-    cli_wake(&this->cli);
-}
-
-/* Where this machine reaches it: a socket that is bound to all addresses has none to call. */
-static void format_url(struct health *this, const char *address) {
-    static const char *const all[][2] = {{"0.0.0.0:", "127.0.0.1:"}, {"[::]:", "[::1]:"}};
-    const char *host = "", *rest = address;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (text_starts(text_of(address), all[i][0])) {
-            host = all[i][1];
-            rest = address + strlen(all[i][0]);
-        }
-    string_clear(&this->url);
-    string_addf(&this->url, "http://%s%s/%s", host, rest, this->ready ? "readyz" : "healthz");
-}
-
 static void ask(struct health *this, const char *name, const char *address) {
-    struct http_client *client = http_client_create(this->cli.loop);
-    this->name = name;
-    format_url(this, address);
-    const struct http_call call = {.method = "GET",
-                                   .url = this->url.data,
-                                   .timeout_ms = PATIENCE_MS,
-                                   .connect_timeout_ms = PATIENCE_MS,
-                                   .keep_bytes = ANSWER_BYTES_MOST,
-                                   .link_local = true}; /* the configuration names it */
-    http_client_send(client, &call, on_answer, this);
-    cli_wait(&this->cli);
-    http_client_destroy(client);
+    struct admin_page page = {0};
+    if (admin_page_get(&this->cli, address, this->ready ? "/readyz" : "/healthz", &page)) {
+        struct text body = string_text(&page.body);
+        printf("%s: %.*s\n", name, TEXT_ARG(text_cut(&body, '\n')));
+        this->well = this->well || page.status == 200;
+        if (page.status != 200)
+            cli_fail(&this->cli, CLI_FAILED, "%s answers %d at %s", name, page.status,
+                     page.url.data);
+    } else {
+        string_addf(&this->silent, "%s%s does not answer at %s: %s", this->silent.size ? "; " : "",
+                    name, page.url.data, page.body.data);
+    }
+    admin_page_finish(&page);
 }
 
 /* The one that is meant; without a word each that the configuration has an address of, and then it
@@ -105,12 +71,9 @@ int health_main(int argc, char **argv) {
     if (cli_start(&this.cli, &manual, argc, argv)) {
         if (!is_known(options))
             options_wrong(options, "takes serve or forward");
-        else if (cli_load(&this.cli, CONFIG_FOR_SPOOL)) {
-            this.cli.loop = loop_create();
+        else if (cli_load(&this.cli, CONFIG_FOR_SPOOL))
             ask_all(&this, options->operand_count ? options->operands[0] : NULL);
-        }
     }
     string_finish(&this.silent);
-    string_finish(&this.url);
     return cli_close(&this.cli);
 }

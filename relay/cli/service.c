@@ -1,20 +1,14 @@
 /* pause, resume, and service: what a person does to a service, and how it
  * stands. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/view.h"
-#include "ledger/browse.h"
+#include "cli/service_view.h"
 #include "ledger/service.h"
 
 struct services {
     struct cli cli;
     const char *name; /* the one that is meant; NULL: all */
-    char **names;     /* that the ledger knows */
-    size_t count;
-    const char *shown; /* the one that is being looked at */
     enum ledger_outcome outcome;
     bool found, dry_run;
 };
@@ -90,119 +84,26 @@ int resume_main(int argc, char **argv) {
 
 /* service list */
 
-static void on_names(void *arg, enum ledger_outcome outcome, const struct text *names,
-                     size_t count) {
-    struct services *this = arg;
-    this->outcome = outcome;
-    this->names = memory_new((count + 1) * sizeof *this->names);
-    for (; outcome == LEDGER_DONE && this->count < count; this->count++)
-        this->names[this->count] = text_copy(names[this->count]);
-    cli_wake(&this->cli);
-}
-
-static bool ask_names(struct services *this) {
-    browse_services(this->cli.ledger, on_names, this);
-    cli_wait(&this->cli);
-    return cli_fine(&this->cli, this->outcome);
-}
-
-static bool is_configured(const struct services *this, const char *name) {
-    const struct config *config = this->cli.config;
-    for (size_t i = 0; i < config->service_count; i++)
-        if (strcmp(config->services[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-static void state_json(struct services *this, const struct service_state *state) {
-    struct cli *cli = &this->cli;
-    json_open(cli->json, '{');
-    cli_json_text(cli, "service", text_of(this->shown));
-    cli_json_bool(cli, "configured", is_configured(this, this->shown));
-    cli_json_text(cli, "place", state->place);
-    cli_json_number(cli, "owed", state->owed);
-    json_key(cli->json, "unread");
-    if (state->unread < 0)
-        json_null(cli->json);
-    else
-        json_number(cli->json, state->unread);
-    cli_json_number(cli, "dead_letters", state->dead);
-    cli_json_bool(cli, "paused", state->paused);
-    cli_json_number(cli, "held_for_ms", state->held_for_ms);
-    cli_json_bool(cli, "breaker_open", state->breaker_open);
-    cli_json_number(cli, "failed_probes", state->probes);
-    json_close(cli->json, '}');
-    cli_json_line(cli);
-}
-
-/* What a person would like to know first, at the end of the line. */
-static void add_remarks(const struct services *this, const struct service_state *state,
-                        struct string *s) {
-    if (!is_configured(this, this->shown))
-        string_add_of(s, "  not in the configuration");
-    if (state->paused)
-        string_add_of(s, "  paused");
-    if (state->breaker_open)
-        string_addf(s, "  breaker open, %lld probes failed", (long long)state->probes);
-    if (state->held_for_ms) {
-        string_add_of(s, "  asked to be left alone for another ");
-        view_age(state->held_for_ms, s);
-    }
-}
-
-static void print_state(const struct services *this, const struct service_state *state) {
-    struct string remarks = {0};
-    char unread[24] = "?";
-    if (state->unread >= 0)
-        snprintf(unread, sizeof unread, "%lld", (long long)state->unread);
-    add_remarks(this, state, &remarks);
-    printf("%-20s %9lld %9s %12lld%s%s%s\n", this->shown, (long long)state->owed, unread,
-           (long long)state->dead, cli_colour(CLI_YELLOW), remarks.data ? remarks.data : "",
-           cli_colour(CLI_PLAIN));
-    string_finish(&remarks);
-}
-
-static void on_state(void *arg, const struct service_state *state) {
-    struct services *this = arg;
-    this->outcome = state->outcome;
-    if (state->outcome == LEDGER_DONE && this->cli.options.json)
-        state_json(this, state);
-    else if (state->outcome == LEDGER_DONE)
-        print_state(this, state);
-    cli_wake(&this->cli);
-}
-
-static bool show_state(struct services *this, const char *name) {
-    this->shown = name;
-    service_look(this->cli.ledger, name, on_state, this);
-    cli_wait(&this->cli);
-    return cli_fine(&this->cli, this->outcome);
-}
-
-static void print_head(void) {
-    printf("%s%-20s %9s %9s %12s%s\n", cli_colour(CLI_BOLD), "service", "owed", "unread",
-           "dead letters", cli_colour(CLI_PLAIN));
-}
-
 static void list(struct services *this) {
-    if (!this->cli.options.json)
-        print_head();
-    for (size_t i = 0; i < this->count; i++)
-        if (!show_state(this, this->names[i]))
-            return;
+    service_view_all(&this->cli, false);
 }
 
 /* service forget */
 
-static void forget(struct services *this) {
+static bool is_known(struct services *this) {
+    size_t count;
+    char **names = service_view_names(&this->cli, &count);
     bool known = false;
-    for (size_t i = 0; i < this->count; i++)
-        known = known || strcmp(this->names[i], this->name) == 0;
-    if (!known) {
-        unknown(this);
+    for (size_t i = 0; names && i < count; i++)
+        known = known || strcmp(names[i], this->name) == 0;
+    service_view_free(names, count);
+    return known || (names && unknown(this));
+}
+
+static void forget(struct services *this) {
+    if (!is_known(this))
         return;
-    }
-    if (is_configured(this, this->name)) {
+    if (service_view_is_configured(&this->cli, this->name)) {
         cli_fail(&this->cli, CLI_FAILED,
                  "%s has the service \"%s\": take it out there and have forward read that (SIGHUP) "
                  "first, or it "
@@ -210,9 +111,7 @@ static void forget(struct services *this) {
                  this->cli.config->file, this->name);
         return;
     }
-    if (!this->cli.options.json)
-        print_head();
-    if (!show_state(this, this->name) || this->dry_run)
+    if (!service_view_one(&this->cli, this->name) || this->dry_run)
         return;
     service_forget(this->cli.ledger, this->name, on_done, this);
     finish_move(this, "forgotten with its events and dead letters:");
@@ -249,8 +148,8 @@ int service_main(int argc, char **argv) {
     const struct cli_manual manual = {
         .about =
             "The services that the ledger knows:\n"
-            "  list    what each is owed, has not read, has as dead letters, and what holds it "
-            "back\n"
+            "  list    what each is owed and when it is due, has not read, has as dead letters,\n"
+            "          what holds it back, and which forward delivers it in order\n"
             "  forget  removes one that is no longer configured, with its consumer group, what it\n"
             "          is still owed and its dead letters; until then its events are kept for it",
         .example = "kula-relay service list",
@@ -259,12 +158,9 @@ int service_main(int argc, char **argv) {
     };
     const struct verb *verb = NULL;
     if (cli_start(&this.cli, &manual, argc, argv) && (verb = find_verb(&this)) &&
-        cli_load(&this.cli, CONFIG_FOR_LEDGER) && cli_connect(&this.cli) && ask_names(&this)) {
+        cli_load(&this.cli, CONFIG_FOR_LEDGER) && cli_connect(&this.cli)) {
         this.name = verb->operands > 1 ? this.cli.options.operands[1] : NULL;
         verb->run(&this);
     }
-    for (size_t i = 0; i < this.count; i++)
-        free(this.names[i]);
-    free(this.names);
     return cli_close(&this.cli);
 }

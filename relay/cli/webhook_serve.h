@@ -1,9 +1,10 @@
 /* What serve says of its secrets, on the /metrics of its admin listener. */
 #pragma once
+#include "cli/admin_page.h"
 #include "cli/webhook_desk.h"
 
 struct webhook_serve {
-    struct string metrics;
+    struct admin_page metrics;
 };
 
 /* Asks --serve, else serve.admin. False: said. */

@@ -148,7 +148,7 @@ static void on_trimmed(void *arg, const struct upkeep_trimmed *trimmed) {
 
 /* Somebody was refused since the last look. Of a small maxmemory the buffers of those who write
  * take a good part, and are free again when Redis is asked how full it is. */
-static bool refuses(struct janitor *janitor, const struct upkeep_memory *memory) {
+static bool refuses(struct janitor *janitor, const struct upkeep_redis *memory) {
     bool more = janitor->refusals >= 0 && memory->refusals > janitor->refusals;
     janitor->refusals = memory->refusals;
     return more;
@@ -156,7 +156,7 @@ static bool refuses(struct janitor *janitor, const struct upkeep_memory *memory)
 
 /* Each state is left a step below where it began, so that none flickers. */
 static enum janitor_fill fill_of(enum janitor_fill was, bool refuses,
-                                 const struct upkeep_memory *memory) {
+                                 const struct upkeep_redis *memory) {
     if (!memory->limit_bytes)
         return JANITOR_FINE;
     if (refuses)
@@ -168,7 +168,7 @@ static enum janitor_fill fill_of(enum janitor_fill was, bool refuses,
                                                                           : JANITOR_FINE;
 }
 
-static void tell_fill(struct janitor *janitor, const struct upkeep_memory *memory) {
+static void tell_fill(struct janitor *janitor, const struct upkeep_redis *memory) {
     enum janitor_fill fill = fill_of(janitor->fill, refuses(janitor, memory), memory);
     if (fill == janitor->fill)
         return;
@@ -196,7 +196,7 @@ static void tell_once(bool *told, bool wrong, const char *sentence) {
     *told = wrong;
 }
 
-static void on_memory(void *arg, const struct upkeep_memory *memory) {
+static void on_memory(void *arg, const struct upkeep_redis *memory) {
     struct janitor *janitor = arg;
     if (memory->outcome == LEDGER_AWAY) {
         rest(janitor, memory->outcome);
@@ -219,5 +219,5 @@ static void on_round(void *arg) {
     if (janitor->next)
         janitor->config = janitor->next;
     janitor->next = NULL;
-    upkeep_look_at_memory(janitor->ledger, DEADLINE_MS, on_memory, janitor);
+    upkeep_look_at_redis(janitor->ledger, DEADLINE_MS, on_memory, janitor);
 }

@@ -198,8 +198,8 @@ static void note_owner(struct order *order, enum moves_owned owned) {
     if (owned == MOVES_OURS_ANEW)
         order_doubt(order);
     if (!order->ours)
-        log_info("delivers in order service=%s order_by=%s", order->service->name,
-                 order->service->order_by);
+        log_info("delivers in order service=%s order_by=%s owner=%s", order->service->name,
+                 order->service->order_by, order->owner);
     order->ours = true;
     metric_set(order->owns, 1);
 }

@@ -339,7 +339,7 @@ static void test_it_balances_where_a_replay_and_a_later_service_were_trimmed(voi
     books_assert_balances(books);
 }
 
-static void on_memory(void *arg, const struct upkeep_memory *memory) {
+static void on_memory(void *arg, const struct upkeep_redis *memory) {
     struct books *books = arg;
     assert_int_equal(memory->outcome, LEDGER_DONE);
     assert_true(memory->used_bytes > 100000);
@@ -352,7 +352,7 @@ static void test_redis_says_how_full_it_is_and_whether_it_would_throw_away(void 
     struct books *books = *state;
     books_say(books, "CONFIG SET maxmemory 123456789");
     books_say(books, "CONFIG SET maxmemory-policy allkeys-lru");
-    upkeep_look_at_memory(books->ledger, BOOKS_DEADLINE_MS, on_memory, books);
+    upkeep_look_at_redis(books->ledger, BOOKS_DEADLINE_MS, on_memory, books);
     books_await(books);
 }
 
@@ -361,7 +361,7 @@ struct refusals {
     int64_t count;
 };
 
-static void on_refusals(void *arg, const struct upkeep_memory *memory) {
+static void on_refusals(void *arg, const struct upkeep_redis *memory) {
     struct refusals *refusals = arg;
     assert_int_equal(memory->outcome, LEDGER_DONE);
     refusals->count = memory->refusals;
@@ -370,7 +370,7 @@ static void on_refusals(void *arg, const struct upkeep_memory *memory) {
 
 static int64_t refusals(struct books *books) {
     struct refusals refusals = {.books = books};
-    upkeep_look_at_memory(books->ledger, BOOKS_DEADLINE_MS, on_refusals, &refusals);
+    upkeep_look_at_redis(books->ledger, BOOKS_DEADLINE_MS, on_refusals, &refusals);
     books_await(books);
     return refusals.count;
 }

@@ -9,8 +9,8 @@ from processes import RELAY, run
 from sim import events
 
 COMMANDS = ("serve", "forward", "up", "demo", "tail", "show", "dead", "pen", "pause", "resume", "service", "send", "verify", "spool",
-            "audit", "check", "health", "webhook", "watch", "version")
-NOT_YET = ("status", "doctor", "replay", "listen", "erase")
+            "audit", "check", "health", "status", "webhook", "watch", "version")
+NOT_YET = ("doctor", "replay", "listen", "erase")
 PERSON = "Zoë Ångström"
 
 
@@ -47,7 +47,7 @@ class WithoutALedger(Story):
                       ["pen", "show", "--all", "1-0"], ["pause"], ["pause", "a", "b"], ["resume"], ["service"],
                       ["service", "list", "x"], ["service", "forget"], ["service", "burn", "crm"],
                       ["send", "--count", "-1"], ["verify"], ["verify", "--signature", "x"],
-                      ["audit", "x"], ["spool"],
+                      ["audit", "x"], ["status", "x"], ["spool"],
                       ["webhook"], ["webhook", "burn"], ["webhook", "list", "x"], ["webhook", "show"],
                       ["webhook", "create"], ["webhook", "create", "--url", "https://a/"],
                       ["webhook", "create", "--url", "http://a/", "--events", "*"],

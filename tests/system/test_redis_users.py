@@ -67,7 +67,7 @@ class RedisUsers(Story):
             crm.wait_for(event_id)
         self.house.post(b"this is for the pen")
         self.house.settle()
-        for words in (("tail",), ("show", "evt_1"), ("dead", "list", "crm"), ("service", "list"), ("audit",),
+        for words in (("tail",), ("show", "evt_1"), ("dead", "list", "crm"), ("service", "list"), ("status",), ("audit",),
                       ("pause", "crm"), ("resume", "crm"), ("dead", "replay", "crm", "--all"), ("spool", "list"),
                       ("pen", "list"), ("pen", "drop", "--all")):
             self.house.relay(*words)
