@@ -48,6 +48,8 @@ struct ledger *ledger_create(struct loop *loop, const struct config *config, con
     ledger->prefix = config->redis.prefix;
     ledger->on_state = on_ledger_state;
     ledger->arg = arg;
+    struct string about = {0};
+    string_addf(&about, "%s:about", ledger->prefix);
     struct redis_options options = {
         .url = config->redis.url,
         .user = config->redis.user,
@@ -55,11 +57,13 @@ struct ledger *ledger_create(struct loop *loop, const struct config *config, con
         .ca_file = config->redis.ca_file,
         .name = name,
         .scripts = scripts_all,
+        .mark = {about.data, "layout", LEDGER_LAYOUT},
         .on_state = on_state,
         .on_refusal = on_refusal,
         .arg = ledger,
     };
     ledger->redis = redis_create(loop, &options, why);
+    string_finish(&about);
     if (ledger->redis)
         return ledger;
     free(ledger);

@@ -26,7 +26,8 @@ struct ledger_event { /* an entry of the stream; whoever hands it out says how l
 };
 
 /* Connects by the configuration (borrowed for the ledger's life). `name` is the
- * program's, for CLIENT LIST. on_state may be NULL. NULL with a sentence where no
+ * program's, for CLIENT LIST. A ledger that a program of another layout has made counts as away,
+ * so that nobody touches it. on_state may be NULL. NULL with a sentence where no
  * retry could mend it. */
 struct ledger *ledger_create(struct loop *, const struct config *, const char *name,
                              void (*on_state)(void *arg, bool connected), void *arg,

@@ -11,7 +11,6 @@
 #include "ledger/scripts.h"
 
 enum {
-    LAYOUT = 1, /* of the keys: raised when old and new programs could not share them */
     MOST_TAKE_BYTES = 1 << 20,
 };
 
@@ -58,7 +57,7 @@ void moves_open(struct ledger *ledger, const struct config_service *services, si
     command_key(&command, ledger, "events");
     for (size_t i = 0; i < count; i++)
         command_key_of(&command, ledger, "service", text_of(services[i].name));
-    command_number(&command, LAYOUT);
+    command_text_of(&command, LEDGER_LAYOUT);
     for (size_t i = 0; i < count; i++) {
         command_text_of(&command, services[i].name);
         add_start(&command, &services[i]);

@@ -5,6 +5,10 @@
 
 #include "ledger/ledger.h"
 
+/* Of the keys: raised when old and new programs could not share them. Each connection begins with a
+ * look at it; `open` writes it. */
+#define LEDGER_LAYOUT "1"
+
 struct op;
 LIST_HEAD(op_list, op);
 struct settles;

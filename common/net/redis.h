@@ -59,6 +59,12 @@ struct redis_call {
     bool repeatable;
 };
 
+/* A field of a hash by which programs of different versions know each other. */
+struct redis_mark {
+    const char *key, *field; /* NULL: there is none */
+    const char *value;       /* what it has to hold, where it holds anything */
+};
+
 struct redis_options {
     const char *url;                     /* redis://HOST:PORT/DB rediss://... unix:///PATH?db=N */
     const char *user;                    /* NULL: none */
@@ -66,6 +72,7 @@ struct redis_options {
     const char *ca_file;                 /* for rediss */
     const char *name;                    /* CLIENT SETNAME */
     struct redis_script *const *scripts; /* NULL-terminated, or NULL */
+    struct redis_mark mark;              /* where that has another value, Redis counts as away */
     void (*on_state)(void *arg, bool connected); /* NULL, or told at each change */
     /* NULL, or told why a call has to wait though Redis is there. */
     void (*on_refusal)(void *arg, struct text words);

@@ -11,11 +11,12 @@
 #include "net/redis_protocol.h"
 #include "net/redis_refusal.h"
 
-enum { WORDS = 3, STEPS_BESIDE_SCRIPTS = 5 };
+enum { WORDS = 3, STEPS_BESIDE_SCRIPTS = 6 };
 
 /* Does nothing, and says nothing of what it does: so Redis takes it for one that writes. */
 static const char writing_script[] = "#!lua\nreturn 'taken'";
 static const char writes[] = "writes";
+static const char mark[] = "mark";
 
 struct step {
     const char *name; /* for people */
@@ -27,6 +28,7 @@ struct redis_greeting {
     char *user;
     char *client;
     char database[16];
+    char *mark_key, *mark_field, *mark_value; /* NULL: there is none */
     size_t count;
     struct step steps[];
 };
@@ -80,6 +82,15 @@ struct redis_greeting *redis_greeting_create(const struct redis_options *options
                                {text_of("SCRIPT"), text_of("LOAD"), text_of(script->source)},
                                script});
     }
+    if (options->mark.key) {
+        greeting->mark_key = text_copy(text_of(options->mark.key));
+        greeting->mark_field = text_copy(text_of(options->mark.field));
+        greeting->mark_value = text_copy(text_of(options->mark.value));
+        add_step(greeting, (struct step){mark,
+                                         {text_of("HGET"), text_of(greeting->mark_key),
+                                          text_of(greeting->mark_field)},
+                                         NULL});
+    }
     return greeting;
 }
 
@@ -95,6 +106,9 @@ void redis_greeting_destroy(struct redis_greeting *greeting) {
         return;
     free(greeting->user);
     free(greeting->client);
+    free(greeting->mark_key);
+    free(greeting->mark_field);
+    free(greeting->mark_value);
     free(greeting);
 }
 
@@ -115,6 +129,20 @@ size_t redis_greeting_count(const struct redis_greeting *greeting) {
     return greeting->count;
 }
 
+/* Whoever may not read it, or finds something else in its place, is told so by each call. */
+static bool check_mark(const struct redis_greeting *greeting, const struct redis_value *reply,
+                       struct string *why) {
+    if (reply->kind != REDIS_TEXT || text_is(reply->text, greeting->mark_value))
+        return true;
+    string_addf(why,
+                "is another version's: %s says %s %.*s, and this program knows %s. Nothing of it "
+                "is touched; start the version that it belongs to, or this one with another Redis "
+                "or prefix",
+                greeting->mark_key, greeting->mark_field, TEXT_ARG(reply->text),
+                greeting->mark_value);
+    return false;
+}
+
 bool redis_greeting_check(const struct redis_greeting *greeting, size_t i,
                           const struct redis_value *reply, struct string *why) {
     assert(i < greeting->count);
@@ -122,6 +150,8 @@ bool redis_greeting_check(const struct redis_greeting *greeting, size_t i,
     /* Any other error, of what this user may do or a full memory, is each call's own affair. */
     if (step->name == writes && redis_refusal_of(reply->text) != REDIS_REFUSAL_RECONNECT)
         return true;
+    if (step->name == mark)
+        return check_mark(greeting, reply, why);
     if (reply->kind == REDIS_ERROR) {
         /* A server that does not know AUTH repeats what it was given: the password. */
         bool repeats = text_is(step->words[0], "AUTH") && text_starts(reply->text, "ERR unknown");

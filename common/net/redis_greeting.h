@@ -1,5 +1,5 @@
 /* What every connection to Redis begins with, before any call is sent: AUTH,
- * SELECT, CLIENT SETNAME, ECHO, and SCRIPT LOAD of all scripts, in one go. */
+ * SELECT, CLIENT SETNAME, ECHO, SCRIPT LOAD of all scripts, and a look at the mark, in one go. */
 #pragma once
 #include "net/redis.h"
 

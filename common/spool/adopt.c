@@ -189,13 +189,19 @@ static bool adopt(struct adoption *adoption, const char *name, struct string *wh
     struct folder folder = {.lock = -1};
     if (!folder_named(&folder, adoption->options->directory, name))
         return true; /* somebody else's */
+    const struct spool_options *options = adoption->options;
     bool good = true;
+    if (options->is_open && options->is_open(options->arg, folder.id)) {
+        folder_finish(&folder, adoption->disk);
+        return true;
+    }
     switch (folder_lock(&folder, adoption->disk)) {
     case FOLDER_LOCKED:
         good = read_folder(adoption, &folder, why);
         break;
     case FOLDER_HELD:
-        log_info("spool held by another process spool=%s", folder.id);
+        if (!options->is_open)
+            log_info("spool held by another process spool=%s", folder.id);
         break;
     case FOLDER_GONE:
         break;

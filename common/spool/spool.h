@@ -33,6 +33,9 @@ struct spool_options {
     /* It can write again, or cannot, or not for another reason (spool_trouble says which): for
      * whoever tells people. May be NULL. */
     void (*on_state)(void *arg, bool writable);
+    /* Is the spool of this id open here already? NULL: none is, as at a start. Asked by
+     * spool_adopt, which then says nothing of those that others hold. */
+    bool (*is_open)(void *arg, const char *id);
     void *arg;
 };
 

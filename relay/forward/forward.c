@@ -20,6 +20,8 @@
 
 enum {
     DRAIN_SPARE_MS = 5000, /* beyond the longest time-out: to settle the last attempts */
+    /* Until then a Redis that is not there yet is no news. */
+    FIRST_CONNECT_MS = 1000,
     EXIT_USAGE = 2,
     EXIT_CONFIG = 78,
 };
@@ -38,6 +40,7 @@ struct forwarder {
     struct services *services;
     struct editions *editions;
     struct loop_timer *deadline;
+    struct loop_timer *first_connect;
     int64_t longest_timeout_ms; /* of all editions so far */
     bool opened, stopping;
     int64_t away_since_ms; /* steady; 0 while connected */
@@ -79,15 +82,28 @@ static void renew_bell(struct forwarder *forwarder) {
     string_finish(&why);
 }
 
+static void tell_away(struct forwarder *forwarder, bool lost) {
+    struct text trouble = ledger_trouble(forwarder->ledger);
+    forwarder->away_since_ms = clock_steady_ms();
+    if (lost)
+        log_warning("redis lost reason=%.*s", TEXT_ARG(trouble));
+    else
+        log_warning("redis away reason=%.*s", TEXT_ARG(trouble));
+    if (!forwarder->stopping)
+        supervisor_status(forwarder->supervisor, away);
+}
+
+static void on_first_connect_overdue(void *arg) {
+    struct forwarder *forwarder = arg;
+    if (!ledger_connected(forwarder->ledger) && !forwarder->away_since_ms)
+        tell_away(forwarder, false);
+}
+
 static void on_state(void *arg, bool connected) {
     struct forwarder *forwarder = arg;
     metric_set(forwarder->connected, connected);
     if (!connected) {
-        struct text trouble = ledger_trouble(forwarder->ledger);
-        forwarder->away_since_ms = clock_steady_ms();
-        log_warning("redis lost reason=%.*s", TEXT_ARG(trouble));
-        if (!forwarder->stopping)
-            supervisor_status(forwarder->supervisor, away);
+        tell_away(forwarder, true);
         return;
     }
     metric_add(forwarder->connects, 1);
@@ -241,6 +257,7 @@ static bool start(struct forwarder *forwarder, struct string *why) {
     forwarder->connected = metrics_series(forwarder->metrics, &connected_family, NULL, NULL);
     forwarder->connects = metrics_series(forwarder->metrics, &connects_family, NULL, NULL);
     forwarder->deadline = loop_timer_create(loop, on_drain_deadline, forwarder);
+    forwarder->first_connect = loop_timer_create(loop, on_first_connect_overdue, forwarder);
     forwarder->client = http_client_create(loop);
     /* After libcurl and OpenSSL have read what they want to know for good. */
     confine(forwarder->config, CONFIG_FOR_FORWARD, forwarder->metrics);
@@ -256,6 +273,7 @@ static bool start(struct forwarder *forwarder, struct string *why) {
     start_services(forwarder);
     loop_on_signal(loop, SIGTERM, on_terminate, forwarder);
     loop_on_signal(loop, SIGINT, on_terminate, forwarder);
+    loop_timer_set(forwarder->first_connect, FIRST_CONNECT_MS);
     supervisor_ready(forwarder->supervisor, "waiting for Redis");
     return true;
 }
@@ -269,6 +287,7 @@ static void finish(struct forwarder *forwarder) {
     editions_stop(forwarder->editions);
     admin_stop(forwarder->admin);
     loop_timer_destroy(forwarder->deadline);
+    loop_timer_destroy(forwarder->first_connect);
     supervisor_destroy(forwarder->supervisor);
     metrics_destroy(forwarder->metrics);
     loop_destroy(forwarder->loop);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -11,7 +12,8 @@
 
 enum {
     TEND_MS = 1000, /* how often it is seen whether one is done with, or can be made at last */
-    SAY_AGAIN_MS = 60000, /* of what may go on for hours */
+    LOOK_ROUND_MS = 10000, /* how often for those whose process has gone */
+    SAY_AGAIN_MS = 60000,  /* of what may go on for hours */
 };
 
 struct spools {
@@ -22,6 +24,8 @@ struct spools {
     struct spool *writing; /* NULL: it could not be made yet */
     bool complained;
     struct loop_timer *tend;
+    struct loop_timer *look_round;
+    struct string cannot_adopt; /* why, as it was last said */
     struct metric *resyncs;
     struct spool_figures gone; /* of those that are done with: counters do not fall */
     int64_t owed_said;         /* how many had gone when that was last in the log */
@@ -106,20 +110,49 @@ static struct spool_options options_of(struct spools *spools) {
     };
 }
 
+/* The written one stays the last. */
 static void add_drain(struct spools *spools, struct spool *spool) {
-    spools->drains = memory_resize(spools->drains, (spools->count + 1) * sizeof(struct drain *));
-    spools->drains[spools->count++] =
+    struct drain *drain =
         drain_create(spools->needs.loop, spools->needs.ledger, spool, spools->resyncs);
+    size_t at = spools->count++;
+    spools->drains = memory_resize(spools->drains, spools->count * sizeof(struct drain *));
+    for (; at > 0 && spool != spools->writing &&
+           drain_spool(spools->drains[at - 1]) == spools->writing;
+         at--)
+        spools->drains[at] = spools->drains[at - 1];
+    spools->drains[at] = drain;
 }
 
-static bool adopt(struct spools *spools, struct string *why) {
+static bool is_open(void *arg, const char *id) {
+    const struct spools *spools = arg;
+    for (size_t i = 0; i < spools->count; i++)
+        if (strcmp(spool_id(drain_spool(spools->drains[i])), id) == 0)
+            return true;
+    return false;
+}
+
+static bool adopt(struct spools *spools, bool again, struct string *why) {
     struct spool_options options = options_of(spools);
     struct spool **adopted = NULL;
+    options.is_open = again ? is_open : NULL;
     int count = spool_adopt(spools->needs.loop, &options, &adopted, why);
     for (int i = 0; i < count; i++)
         add_drain(spools, adopted[i]);
     free(adopted);
     return count >= 0;
+}
+
+/* Beside us another one may have stopped while Redis was away, or been killed, and not come back.
+ */
+static void on_look_round(void *arg) {
+    struct spools *spools = arg;
+    struct string why = {0};
+    if (!adopt(spools, true, &why) &&
+        !text_equal(string_text(&why), string_text(&spools->cannot_adopt)))
+        log_error("spool cannot be adopted reason=%s", why.data);
+    string_finish(&spools->cannot_adopt);
+    spools->cannot_adopt = why;
+    loop_timer_set(spools->look_round, LOOK_ROUND_MS);
 }
 
 static int64_t bytes_of_others(const struct spools *spools) {
@@ -250,14 +283,17 @@ struct spools *spools_create(const struct spools_needs *needs, struct string *wh
     spools->needs = *needs;
     spools->tend = loop_timer_create(needs->loop, on_tend, spools);
     spools->resyncs = metrics_series(needs->metrics, &resyncs_family, NULL, NULL);
-    if (!adopt(spools, why)) {
+    spools->look_round = loop_timer_create(needs->loop, on_look_round, spools);
+    if (!adopt(spools, false, why)) {
         loop_timer_destroy(spools->tend);
+        loop_timer_destroy(spools->look_round);
         free(spools);
         return NULL;
     }
     if (is_written(spools))
         make_writing(spools);
     loop_timer_set(spools->tend, TEND_MS);
+    loop_timer_set(spools->look_round, LOOK_ROUND_MS);
     return spools;
 }
 
@@ -271,6 +307,8 @@ void spools_destroy(struct spools *spools) {
     }
     free(spools->drains);
     loop_timer_destroy(spools->tend);
+    loop_timer_destroy(spools->look_round);
+    string_finish(&spools->cannot_adopt);
     free(spools);
 }
 

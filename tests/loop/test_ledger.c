@@ -700,9 +700,20 @@ static void test_an_entry_somebody_else_wrote_is_handed_out_with_empty_fields(vo
 
 static void test_a_ledger_of_another_layout_is_refused(void **state) {
     struct books *books = *state;
-    books_say(books, "HSET kula:about layout 99");
+    books_append(books, "evt_1", "ping");
+    books_say(books, "HSET kula:about layout 99"); /* while we are connected */
     assert_int_equal(books_open(books, &books_crm), LEDGER_REFUSED);
     assert_string_equal(redis_house_say(books->redis, "EXISTS kula:places"), ":0\r\n");
+}
+
+static void test_a_ledger_of_another_layout_is_not_connected_to(void **state) {
+    struct books *books = *state;
+    books_say(books, "HSET kula:about layout 99"); /* before we are */
+    assert_int_equal(books_open(books, &books_crm), LEDGER_AWAY);
+    assert_false(ledger_connected(books->ledger));
+    char *trouble = text_copy(ledger_trouble(books->ledger));
+    assert_non_null(strstr(trouble, "kula:about says layout 99, and this program knows 1"));
+    free(trouble);
 }
 
 static void test_an_append_survives_redis_dying_under_it(void **state) {
@@ -926,6 +937,7 @@ int main(void) {
         TEST(test_a_full_redis_refuses_events_but_lets_them_out),
         TEST(test_an_entry_somebody_else_wrote_is_handed_out_with_empty_fields),
         TEST(test_a_ledger_of_another_layout_is_refused),
+        TEST(test_a_ledger_of_another_layout_is_not_connected_to),
         TEST(test_an_append_survives_redis_dying_under_it),
         TEST(test_the_bell_rings_when_the_stream_grows),
         TEST(test_an_event_can_be_followed_from_unread_to_settled),

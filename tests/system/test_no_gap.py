@@ -109,6 +109,35 @@ class Replaced(Story):
         del idle
 
 
+class Gone(Story):
+    """Two serve behind one address, of which one does not come back."""
+
+    def left_behind(self, end):
+        house = self.house
+        give_fixed_places(house)
+        house.redis.start()
+        gone = house.start_serve()
+        house.start_serve()
+        house.redis.kill()
+        for n in range(20):  # the kernel deals them out
+            self.assertEqual(house.post(b'{"event":"ping","event_id":"evt_%d"}' % n).status, 200)
+        end(gone)
+        house.redis.start()
+        until(lambda: house.ledger.length() == 20, lambda: f"all of them: {house.ledger.length()}", 30)
+        house.serve.said("adopted spool")
+        house.drain()
+
+    def test_what_one_that_stopped_without_redis_left_the_other_one_drains(self):
+        def stop(gone):
+            gone.stop()
+            self.assertGreater(gone.said("drained")["left_in_spool"], 0)
+
+        self.left_behind(stop)
+
+    def test_what_one_that_was_killed_left_the_other_one_drains(self):
+        self.left_behind(lambda gone: gone.kill())
+
+
 class HandedWrongly(Story):
     audited = False
 
