@@ -17,6 +17,7 @@
 #include "net/tls.h"
 #include "serve/edition.h"
 #include "serve/ingress.h"
+#include "serve/persistence.h"
 #include "serve/pulse.h"
 #include "serve/releases.h"
 #include "serve/reload.h"
@@ -40,6 +41,7 @@ struct serve {
     struct metric *redis_connects;
     struct ledger *ledger;
     struct spools *spools; /* NULL: there is no folder for one */
+    struct persistence *persistence;
     struct pulse *pulse;
     struct ingress *ingress;
     struct releases *releases;
@@ -111,6 +113,7 @@ static void on_ledger_state(void *arg, bool connected) {
     else
         log_info("redis connected");
     serve->away_since_ms = 0;
+    persistence_on_ledger(serve->persistence);
     tell_supervisor(serve);
     if (serve->spools)
         spools_on_ledger(serve->spools);
@@ -157,8 +160,9 @@ static bool on_ready(void *arg, struct string *json) {
         return false;
     }
     bool ready = redis || spool, stores = redis || (serve->spools && spool);
-    string_addf(json, "{\"status\":\"%s\"%s%s%s%s}", ready ? "ready" : "unavailable",
+    string_addf(json, "{\"status\":\"%s\"%s%s%s%s%s}", ready ? "ready" : "unavailable",
                 redis && spool ? "" : ",\"degraded\":true", redis ? "" : ",\"redis\":\"away\"",
+                persistence_lacks(serve->persistence) ? ",\"persistence\":\"off\"" : "",
                 spool ? "" : ",\"spool\":\"not writable\"", stores ? "" : ",\"held\":true");
     return ready;
 }
@@ -213,13 +217,28 @@ static void on_stop_signal(void *arg) {
 
 /* ---- Starting ---- */
 
+static void on_redis_refused(void *arg, const char *why) {
+    struct serve *serve = arg;
+    log_error("cannot go on reason=%s", why);
+    serve->exit_code = SERVE_FAILED;
+    loop_stop(serve->loop);
+}
+
 static bool start_ledger(struct serve *serve, struct string *why) {
     serve->ledger =
         ledger_create(serve->loop, serve->config, "kula-relay-serve", on_ledger_state, serve, why);
-    if (serve->ledger)
-        return true;
-    serve->exit_code = SERVE_CONFIG_INVALID;
-    return false;
+    if (!serve->ledger) {
+        serve->exit_code = SERVE_CONFIG_INVALID;
+        return false;
+    }
+    serve->persistence = persistence_create(
+        &(struct persistence_needs){.loop = serve->loop,
+                                    .ledger = serve->ledger,
+                                    .metrics = serve->metrics,
+                                    .alone = serve->config->durability == CONFIG_DURABILITY_LEDGER,
+                                    .on_refused = on_redis_refused,
+                                    .arg = serve});
+    return true;
 }
 
 static bool start_spools(struct serve *serve, struct string *why) {
@@ -357,6 +376,7 @@ static void init(struct serve *serve, struct edition *first) {
 static void finish(struct serve *serve) {
     admin_stop(serve->admin);
     ledger_destroy(serve->ledger);
+    persistence_destroy(serve->persistence);
     spools_destroy(serve->spools);
     ingress_destroy(serve->ingress);
     handed_finish(&serve->handed);
