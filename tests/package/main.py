@@ -47,11 +47,13 @@ class Life:
         return re.match(r"kula-relay_([0-9.]+)-", deb.name)[1]
 
     def has(self, event_id):
-        return event_id in self("kula-relay tail --lines 100000", expect=None)
+        """Does it stand in Redis?"""
+        return "it does" in self(f"kula-relay show {event_id} >/dev/null 2>&1 && echo it does", expect=None)
 
     def waits(self):
         """How many deliveries Redis does not have."""
-        return int(re.search(r'"undrained":(\d+)', self(f"kula-relay spool status --json --directory {SPOOL}"))[1])
+        told = self(f"kula-relay spool status --json --directory {SPOOL}")
+        return int(re.search(r'^{"directory":.*"undrained":(\d+)', told, re.M)[1])
 
     def configure(self):
         """What the administrator does: a certificate, secrets, services."""
@@ -63,7 +65,8 @@ class Life:
                         "-keyout", store / "kula-relay.tls.key", "-out", store / "kula-relay.tls.crt"],
                        check=True, capture_output=True)
         text = (self.tree / CONFIG).read_text()
-        (self.tree / CONFIG).write_text(text + "  - {name: search, url: http://127.0.0.1:8081/kula}\n")
+        if "name: search" not in text:
+            (self.tree / CONFIG).write_text(text + "  - {name: search, url: http://127.0.0.1:8081/kula}\n")
 
 
 # The stories ---------------------------------------------------------------------------
@@ -127,7 +130,7 @@ def test_what_waits_in_the_spool_is_told_and_outlives_the_purge(life):
         raise Failed("removing it says nothing of what waits")
     if not (life.tree / CONFIG).exists():
         raise Failed("the configuration went before the purge")
-    running = life("pgrep --list-full kula-relay", expect=None)
+    running = life("systemctl list-units --no-legend --state=active,activating 'kula*'")
     if running:
         raise Failed(f"still running: {running}")
     if "stays" not in life("apt-get purge --yes kula-relay"):
