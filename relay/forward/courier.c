@@ -5,14 +5,12 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/memory.h"
-#include "base/random.h"
 #include "forward/attempt.h"
-#include "forward/backoff.h"
+#include "forward/judgement.h"
 #include "forward/order.h"
 #include "forward/pace.h"
 #include "forward/signer.h"
 #include "forward/tally.h"
-#include "forward/verdict.h"
 
 enum {
     /* How much longer than an attempt a lease holds: time to settle. */
@@ -21,7 +19,6 @@ enum {
     /* A result is worth waiting for: unsettled, the event would be sent again. */
     SETTLE_DEADLINE_MS = 600000,
     AFTER_TROUBLE_MS = 1000,
-    PROBE_MOST_MS = 60000,  /* a service that is back is noticed so soon */
     LOOK_AT_HOLD_MS = 3000, /* whether what holds a service back is over, before its time */
     AFTER_DUE_MS = 2, /* the settle is on its way: by Redis' clock it comes due a little later */
 };
@@ -262,18 +259,13 @@ static void on_settled(void *arg, enum moves_settled settled) {
         courier->house->on_rest(courier->house->arg);
 }
 
-struct breaker { /* what an attempt means for it */
-    enum moves_breaker move;
-    int64_t probe_in_ms;
-};
-
 static struct text lane_of(const struct attempt *attempt) {
     const struct order *order = attempt->courier->order;
     return order ? order_lane(order, attempt->event.stream_id, attempt->move) : (struct text){0};
 }
 
-static void settle(struct attempt *attempt, const struct verdict *verdict, struct breaker breaker,
-                   int status, int64_t took_ms) {
+static void settle(struct attempt *attempt, const struct judgement *judgement) {
+    const struct verdict *verdict = &judgement->verdict;
     attempt->move = verdict->move;
     attempt->again_at_ms = clock_steady_ms() + verdict->delay_ms + AFTER_DUE_MS;
     moves_settle(attempt->courier->house->ledger,
@@ -287,35 +279,14 @@ static void settle(struct attempt *attempt, const struct verdict *verdict, struc
                      .verdict = verdict->move,
                      .delay_ms = verdict->delay_ms,
                      .hold_ms = verdict->hold_ms,
-                     .breaker = breaker.move,
-                     .probe_in_ms = breaker.probe_in_ms,
+                     .breaker = judgement->breaker,
+                     .probe_in_ms = judgement->probe_in_ms,
                      .reason = verdict->reason,
-                     .status = status,
-                     .took_ms = took_ms,
+                     .status = judgement->status,
+                     .took_ms = judgement->took_ms,
                      .deadline_ms = SETTLE_DEADLINE_MS,
                  },
                  on_settled, attempt);
-}
-
-/* Judge */
-
-static struct breaker judge_service(struct attempt *attempt, const struct verdict *verdict) {
-    struct courier *courier = attempt->courier;
-    const struct config_service *service = attempt->service;
-    struct pace *pace = &courier->pace;
-    struct breaker breaker = {MOVES_BREAKER_AS_IS, 0};
-    unsigned failed_probes = attempt->probe ? pace->probes + 1 : 0;
-    if (verdict->move == MOVES_DONE || verdict->refused)
-        breaker.move = pace_well(pace, attempt->probe);
-    else
-        breaker.move = pace_failed(pace, attempt->round, attempt->event.stream_id, attempt->probe);
-    int64_t most_ms =
-        service->retry_most_ms < PROBE_MOST_MS ? service->retry_most_ms : PROBE_MOST_MS;
-    int64_t first_ms = service->retry_first_ms < most_ms ? service->retry_first_ms : most_ms;
-    breaker.probe_in_ms = backoff_ms(first_ms, most_ms, failed_probes + 1, random_bits());
-    tally_breaker(&courier->tally, breaker.move, verdict->reason, breaker.probe_in_ms);
-    tally_pace(&courier->tally, pace);
-    return breaker;
 }
 
 static void on_answered(void *arg, const struct http_result *result) {
@@ -323,19 +294,10 @@ static void on_answered(void *arg, const struct http_result *result) {
     struct courier *courier = attempt->courier;
     if (result->outcome == HTTP_STOPPED)
         return;
-    struct verdict verdict =
-        verdict_of(attempt->service, &(struct verdict_case){
-                                         .result = result,
-                                         .failed = attempt->failed,
-                                         .first_ms = attempt->first_ms,
-                                         .now_ms = attempt->taken_ms + result->took_ms,
-                                         .random = random_bits(),
-                                     });
-    metric_observe_ms(courier->tally.seconds, result->took_ms);
-    tally_verdict(&courier->tally, attempt, &verdict, result->status, result->took_ms);
-    settle(attempt, &verdict, judge_service(attempt, &verdict), result->status, result->took_ms);
-    if (verdict.move == MOVES_DEFER)
-        look_again_in(courier, verdict.delay_ms + AFTER_DUE_MS);
+    struct judgement judgement = judgement_of(attempt, result, &courier->pace, &courier->tally);
+    settle(attempt, &judgement);
+    if (judgement.verdict.move == MOVES_DEFER)
+        look_again_in(courier, judgement.verdict.delay_ms + AFTER_DUE_MS);
 }
 
 /* Take */
@@ -354,12 +316,8 @@ static void start_attempt(struct courier *courier, const struct moves_haul *haul
                      on_answered);
         return;
     }
-    struct verdict verdict = {
-        .move = MOVES_BURY, .reason = "the entry is no event of ours: id, type or body is missing"};
-    tally_verdict(&courier->tally, attempt, &verdict, 0, 0);
-    /* As a probe it said nothing of the service: another one may follow at once. */
-    enum moves_breaker move = attempt->probe ? MOVES_BREAKER_STAYS : MOVES_BREAKER_AS_IS;
-    settle(attempt, &verdict, (struct breaker){move, 0}, 0, 0);
+    struct judgement judgement = judgement_of_no_event(attempt, &courier->tally);
+    settle(attempt, &judgement);
 }
 
 static void heal(struct courier *);
