@@ -110,7 +110,8 @@ class Engine:
             raise Failed("the base image is not whole")
         relay = ["--file", checkout / "deploy/Dockerfile", checkout]
         wanted = [("kula-relay:local", *relay), ("kula-relay-simulator:local", "--target", "simulator", *relay),
-                  (redis, "--build-arg", "STORE=redis", HERE), (valkey, "--build-arg", "STORE=valkey", HERE)]
+                  (redis, "--build-arg", "STORE=redis", HERE), (valkey, "--build-arg", "STORE=valkey", HERE),
+                  ("haproxy:3.2", "--file", HERE / "Dockerfile.haproxy", HERE)]
         with concurrent.futures.ThreadPoolExecutor() as pool:  # the first has most to do, on one core at first
             list(pool.map(lambda words: self.build(*words), wanted))
 

@@ -28,6 +28,7 @@ from load import Load  # noqa: E402
 from sim import events  # noqa: E402
 from sim.kula import signed_headers  # noqa: E402
 from sim.kula_api import KulaApi  # noqa: E402
+from sim.steady import Steady  # noqa: E402
 from sim.wire import call  # noqa: E402
 from stack import Stack  # noqa: E402
 
@@ -65,6 +66,14 @@ def post(stack, event_type):
     if answer.status != 200:
         raise Failed(f"a delivery was answered {answer.status} {answer.body}")
     return event["event_id"]
+
+
+def post_or_none(stack):
+    """The same, while it may still be refused."""
+    try:
+        return post(stack, "job.created")
+    except (OSError, Failed):
+        return None
 
 
 @contextlib.contextmanager
@@ -168,6 +177,30 @@ def test_no_accepted_event_is_lost_in_trouble(stack):
                 trouble(service, hold)
                 print(f"    {trouble.__name__} {service}: {time.monotonic() - since:.1f} s", file=sys.stderr)
     check_books(stack, books)
+
+
+def test_a_pair_of_serve_is_replaced_one_by_one_and_nobody_is_refused(stack):
+    stack.stop_everything()
+    before = stack.env["COMPOSE_FILE"]
+    stack.env["COMPOSE_FILE"] = "compose.yaml:examples/compose.pair.yaml"
+    try:
+        stack.up()
+        until(lambda: post_or_none(stack), "HAProxy has found them")
+        kula = Steady(URL + PATH, stack.secret("kula_secret").encode(), RATE, ca_file(stack))
+        kula.start()
+        for service in ("serve", "serve-b", "serve"):
+            count = len(kula.accepted)
+            until(lambda count=count: len(kula.accepted) > count + HELD or kula.failures, "the load goes on")
+            stack("up", "--detach", "--wait", "--no-deps", "--force-recreate", service)
+        figures = kula.stop().figures()
+        print(f"    {figures}", file=sys.stderr)
+        if figures["failed"]:
+            raise Failed(figures)
+        until(lambda: int(stack.redis("XLEN", "kula:events")) > figures["accepted"], "all of them are in the ledger")
+        stack.operator("audit")
+    finally:
+        stack.stop_everything()
+        stack.env["COMPOSE_FILE"] = before
 
 
 def test_watch_enables_what_kula_has_disabled(stack):

@@ -73,7 +73,7 @@ class Steady(threading.Thread):
         try:
             await asyncio.wait_for(self._post(events.encode(event), fresh), TIMEOUT_S)
             self.accepted.append(event["event_id"])
-        except (OSError, EOFError, ValueError, asyncio.TimeoutError) as error:
+        except Exception as error:  # whatever it was, Kula would have to send it again
             self.failures.append(f"{'fresh' if fresh else 'kept'}: {error!r}")
         self.slowest_ms = max(self.slowest_ms, int((time.monotonic() - started) * 1000))
 
@@ -98,7 +98,8 @@ class Steady(threading.Thread):
         while self._kept and not fresh:
             reader, writer = self._kept.pop()
             # An end that has arrived is seen, however far behind the loop may be.
-            if not select.select([writer.get_extra_info("socket")], [], [], 0)[0]:
+            sock = writer.get_extra_info("socket")  # None: asyncio has noticed
+            if sock and not select.select([sock], [], [], 0)[0]:
                 return reader, writer
             writer.close()
         return await asyncio.open_connection(

@@ -74,7 +74,9 @@ class Replaced(Story):
         replacing.goes_on()
         for _ in range(times):
             getattr(replacing, way)()
-        self.assertEqual(replacing.end()["failures"], [])
+        figures = replacing.end()
+        self.assertEqual(figures["failures"], [])
+        self.assertEqual(figures["sent"], figures["accepted"])
         self.assertEqual(self.house.ledger.length(), len(replacing.load.accepted))
 
     def test_by_one_that_listens_beside_it(self):
