@@ -210,7 +210,7 @@ static void send_waiting(struct redis *redis) {
     if (redis->state != STATE_CONNECTED)
         return;
     while ((call = TAILQ_FIRST(&redis->calls[CALL_WAITING]))) {
-        evbuffer_add(redis_link_output(redis->link), call->wire, call->wire_bytes);
+        redis_link_send(redis->link, text_slice(call->wire, call->wire_bytes));
         call->nothing_ran = false;
         call->sent_ms = clock_steady_ms();
         move(call, CALL_SENT);

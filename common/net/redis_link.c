@@ -287,6 +287,18 @@ struct evbuffer *redis_link_output(struct redis_link *link) {
     return bufferevent_get_output(link->stream);
 }
 
+void redis_link_send(struct redis_link *link, struct text bytes) {
+    struct evbuffer *output = redis_link_output(link);
+    /* At once where nothing goes before it: Redis is at work while this turn of the loop goes on.
+     * What fails here fails again, and is told, when the rest is sent. */
+    if (!link->tls && evbuffer_get_length(output) == 0) {
+        ssize_t sent = send(link->descriptor, bytes.data, bytes.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent > 0)
+            bytes = text_slice(bytes.data + sent, bytes.size - (size_t)sent);
+    }
+    evbuffer_add(output, bytes.data, bytes.size);
+}
+
 const char *redis_link_wait(const struct redis_link *link) {
     if (link->resolving)
         return "cannot be found: no name server answers";

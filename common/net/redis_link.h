@@ -24,6 +24,7 @@ struct redis_link *redis_link_create(struct loop *, const struct redis_address *
                                      struct ssl_ctx_st *, const struct redis_link_events *);
 void redis_link_open(struct redis_link *); /* each time at the next of the name's addresses */
 void redis_link_close(struct redis_link *);
+void redis_link_send(struct redis_link *, struct text bytes); /* copies them; only while up */
 struct evbuffer *redis_link_output(struct redis_link *); /* what is added is sent; only while up */
 /* What a link that has not come up is waiting for, as half a sentence: "Redis at ... ". */
 const char *redis_link_wait(const struct redis_link *);

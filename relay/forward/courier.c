@@ -448,7 +448,7 @@ static void on_taken(void *arg, const struct moves_haul *haul) {
 static void take(struct courier *courier) {
     struct moves_take what = {
         .service = courier->service,
-        .slots = free_slots(courier),
+        .slots = pace_at_once(&courier->pace, free_slots(courier)),
         .retry_slots = retry_slots(courier),
         .lease_ms = courier->service->timeout_ms + LEASE_SPARE_MS,
         .owed_most_ms = courier->house->owed_most_ms,

@@ -55,6 +55,11 @@ size_t pace_slots(struct pace *pace, size_t in_flight, size_t retries, int64_t n
     return slots < (size_t)pace->tokens ? slots : (size_t)pace->tokens;
 }
 
+size_t pace_at_once(const struct pace *pace, size_t slots) {
+    size_t half = ((size_t)pace->window + 1) / 2;
+    return slots < half ? slots : half;
+}
+
 size_t pace_retry_slots(const struct pace *pace, size_t slots, size_t retries_in_flight) {
     size_t window = (size_t)pace->window;
     if (window < 2) /* nothing to share: then it is by lot who comes first */

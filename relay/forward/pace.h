@@ -44,6 +44,9 @@ void pace_limit(struct pace *, int64_t concurrency, int64_t rate, int64_t now_ms
 size_t pace_room(const struct pace *, size_t in_flight, size_t retries_in_flight);
 size_t pace_slots(struct pace *, size_t in_flight, size_t retries_in_flight, int64_t now_ms);
 size_t pace_retry_slots(const struct pace *, size_t slots, size_t retries_in_flight);
+/* Of so many slots, what one call to Redis fills: half the window at most, so that the service is
+ * at work on the one half while Redis hands out the other. */
+size_t pace_at_once(const struct pace *, size_t slots);
 /* Until `rate` has one to spare: 0 where that is not what stands in the way. */
 int64_t pace_wait_ms(struct pace *, int64_t now_ms);
 

@@ -61,13 +61,11 @@ static void wait_until_asked(const struct impostor *impostor, struct loop *loop)
     size_t asked = 0, scripts = 0;
     for (struct redis_script *const *script = scripts_all; *script; script++)
         scripts += strlen((*script)->source);
-    while (asked < scripts) {
+    while ((asked += pass_over(impostor)) < scripts)
         loop_turn(loop);
-        asked += pass_over(impostor);
-    }
 }
 
-/* What is asked is known beforehand: CLIENT SETNAME, ECHO, each script. */
+/* What is asked is known beforehand: CLIENT SETNAME, ECHO, each script, the layout. */
 static void greet(struct impostor *impostor, struct loop *loop) {
     struct string replies = {0};
     impostor->peer = accept(impostor->door, NULL, NULL);
@@ -76,6 +74,7 @@ static void greet(struct impostor *impostor, struct loop *loop) {
     string_add_of(&replies, "+OK\r\n$5\r\nhello\r\n");
     for (struct redis_script *const *script = scripts_all; *script; script++)
         string_addf(&replies, "$40\r\n%s\r\n", (*script)->sha1);
+    string_add_of(&replies, "$-1\r\n");
     say(impostor, string_text(&replies));
     string_finish(&replies);
 }
@@ -133,7 +132,6 @@ static const struct ledger_item item = {
 
 static void await(struct scene *scene, const char *reply) {
     scene->done = false;
-    loop_turn(scene->loop); /* the question goes out first: nobody answers what was not asked */
     say(&scene->impostor, text_of(reply));
     while (!scene->done)
         loop_turn(scene->loop);

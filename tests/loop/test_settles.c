@@ -206,7 +206,6 @@ static void test_what_was_said_to_a_redis_that_dies_is_settled_once_by_the_next(
     for (size_t i = 0; i < haul.count; i++)
         say(&together, i, i % 2 ? MOVES_DEFER : MOVES_DONE, MOVES_BREAKER_AS_IS);
     loop_turn(books->loop);
-    loop_turn(books->loop);
     redis_house_restart(books->redis);
     together_await(&together);
     for (size_t i = 0; i < haul.count; i++)
