@@ -80,7 +80,7 @@ package_in_tree() { # RELEASE
         package_here "--host-arch $arch" fresh_run "$tree"
         [ "$how" != tested ] || counted fresh_run "$tree" \
             'meson configure obj-aarch64-linux-gnu -Dtests=true >/dev/null &&
-            { CMOCKA_MESSAGE_OUTPUT=TAP meson test -C obj-aarch64-linux-gnu --suite unit --quiet >&2 || true; } &&
+            { CMOCKA_MESSAGE_OUTPUT=TAP meson test -C obj-aarch64-linux-gnu --suite unit --quiet >unit.log 2>&1 || tail -n 40 unit.log >&2; } &&
             python3 tests/tally.py obj-aarch64-linux-gnu/meson-logs/testlog.json'
     fi
     package_keep "$tree/root"
