@@ -117,6 +117,19 @@ static void test_what_is_in_flight_takes_slots_and_retries_leave_one_free(void *
     }
 }
 
+static void test_a_call_fills_half_the_window_at_most_and_always_something(void **state) {
+    static const struct {
+        int64_t concurrency;
+        size_t slots, at_once;
+    } rows[] = {{16, 16, 8}, {16, 8, 8}, {16, 3, 3}, {7, 7, 4}, {2, 2, 1}, {1, 1, 1}, {1, 0, 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct pace pace;
+        pace_init(&pace, rows[i].concurrency, 0, 0);
+        assert_int_equal(pace_at_once(&pace, rows[i].slots), rows[i].at_once);
+    }
+}
+
 /* Starts all that may start, each over at once; says how many those were. */
 static int64_t start_all(struct pace *pace, int64_t now_ms) {
     int64_t started = 0;
@@ -212,6 +225,7 @@ int main(void) {
         cmocka_unit_test(test_a_story_of_attempts_moves_breaker_and_window),
         cmocka_unit_test(test_attempts_that_started_together_halve_the_window_once),
         cmocka_unit_test(test_what_is_in_flight_takes_slots_and_retries_leave_one_free),
+        cmocka_unit_test(test_a_call_fills_half_the_window_at_most_and_always_something),
         cmocka_unit_test(test_a_new_event_has_a_slot_when_the_window_shrinks_below_the_retries),
         cmocka_unit_test(test_a_rate_holds_over_any_second_and_says_when_to_come_back),
         cmocka_unit_test(test_a_pause_saves_up_a_tenth_of_a_second_and_no_more),
