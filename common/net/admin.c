@@ -15,6 +15,7 @@ struct admin {
     struct admin_options options;
     struct loop *loop;
     struct string bound;        /* the address, also where port 0 was asked for */
+    bool shared;                /* others may listen there too: not on a port that was free */
     struct http_server *server; /* NULL: another process speaks */
 };
 
@@ -134,6 +135,7 @@ struct admin *admin_start(struct loop *loop, const struct admin_options *options
     struct admin *admin = memory_new(sizeof *admin);
     admin->options = *options;
     admin->loop = loop;
+    admin->shared = options->beside && address_is_bound(address, descriptor);
     address_format_bound(descriptor, &admin->bound);
     log_info("admin listening address=%s", admin->bound.data);
     admin->server = serve_pages(admin, descriptor);
@@ -144,7 +146,7 @@ struct admin *admin_start(struct loop *loop, const struct admin_options *options
  * address for itself gets it. */
 void admin_yield(struct admin *admin) {
     struct string why = {0};
-    if (!admin || !admin->options.beside)
+    if (!admin || !admin->shared)
         return;
     http_server_destroy(admin->server);
     int descriptor = address_listen(string_text(&admin->bound), &why);

@@ -171,8 +171,8 @@ static void tell_serve(struct cli *cli, const struct process *serve) {
         process_json(cli, serve);
         number_json(cli, "connections", connections);
     } else if (serve->says) {
-        string_addf(&more, ", %lld connections, up %s", (long long)connections,
-                    age(clock_wall_ms() - started_s * 1000, &up));
+        string_addf(&more, ", %lld connection%s, up %s", (long long)connections,
+                    connections == 1 ? "" : "s", age(clock_wall_ms() - started_s * 1000, &up));
         print_process(serve, more.data);
     } else {
         print_unknown(serve);
