@@ -29,21 +29,11 @@ class Stack:
     def secret(self, name):
         return (self.folder / "secrets" / name).read_text().strip()
 
-    def give(self, name, text):
+    def give(self, name, text, owner, mode):
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
-        path.chmod(0o644)
-
-    def edit(self, name, *changes):
-        text = (self.folder / name).read_text(encoding="utf-8")
-        for old, new in changes:
-            assert text.count(old) == 1, f"{name} has {text.count(old)} times {old!r}"
-            text = text.replace(old, new)
-        self.give(name, text)
-
-    def gateway(self, network):
-        """This machine's address in it."""
-        return self.engine.inspect(f"kula-relay_{network}")["IPAM"]["Config"][0]["Gateway"]
+        os.chown(path, owner, owner)
+        path.chmod(mode)
 
     def up(self):
         run(["./make-secrets"], cwd=self.folder)  # whichever story is the first

@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-enum { TICK_MS = 2, PATIENCE_MS = 60 * 1000 };
+enum { TICK_MS = 2, PATIENCE_MS = 60 * 1000, HEAD_MOST = 16 * 1024 };
 
 struct loop *house_loop;
 static struct loop_timer *ticker;
@@ -235,14 +235,17 @@ void peer_reset(struct peer **peer) {
 
 /* ---- Answers ---- */
 
+/* Only where a head may be: the whole of a long answer would be searched in each turn. */
 static size_t head_size(const struct peer *peer) {
-    const char *end = peer->got.size ? strstr(peer->got.data, "\r\n\r\n") : NULL;
+    size_t size = peer->got.size < HEAD_MOST ? peer->got.size : HEAD_MOST;
+    const char *end = size ? memmem(peer->got.data, size, "\r\n\r\n", 4) : NULL;
     return end ? (size_t)(end - peer->got.data) + 4 : 0;
 }
 
 static size_t body_size(const struct peer *peer) {
-    const char *length = strstr(peer->got.data, "Content-Length: ");
-    return length && length < peer->got.data + head_size(peer) ? strtoul(length + 16, NULL, 10) : 0;
+    static const char name[] = "Content-Length: ";
+    const char *length = memmem(peer->got.data, head_size(peer), name, sizeof name - 1);
+    return length ? strtoul(length + sizeof name - 1, NULL, 10) : 0;
 }
 
 static bool has_head(void *arg) {

@@ -100,9 +100,9 @@ class Webhook:
 
 
 class KulaApi:
-    """Serves from when it is made until closed."""
+    """Serves on loopback from when it is made until closed."""
 
-    def __init__(self, token="kula_token", *, host="127.0.0.1", port=0, ca_file=None, pace=1.0, timeout_s=10.0,
+    def __init__(self, token="kula_token", *, port=0, ca_file=None, pace=1.0, timeout_s=10.0,
                  hourly=1000, hour_s=3600, types=events.TYPES, on_attempt=None, connections=4, **quirks):
         self.tokens = {token}
         self.quirks = Quirks(**quirks)
@@ -120,9 +120,9 @@ class KulaApi:
         self._numbers = itertools.count(101)
         self._lock = threading.RLock()
         self._released = threading.Event()
-        self._server = Server((host, port), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self._server.api = self
-        self.url = f"http://{host}:{self._server.server_address[1]}/v1"
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def __enter__(self):
