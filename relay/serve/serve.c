@@ -336,10 +336,6 @@ static bool start(struct serve *serve, struct string *why) {
     if (!start_ledger(serve, why) || !start_spools(serve, why))
         return false;
     start_ingress(serve);
-    /* The door last: beside another serve, what comes in now would be lost to a start that fails.
-     */
-    if (!start_admin(serve, why) || !open_listeners(serve, why))
-        return false;
     serve->releases = releases_create(&(struct releases_needs){.loop = serve->loop,
                                                                .ledger = serve->ledger,
                                                                .metrics = serve->metrics},
@@ -352,6 +348,10 @@ static bool start(struct serve *serve, struct string *why) {
                                                         .releases = serve->releases,
                                                         .first = serve->first});
     take_signals(serve);
+    /* The door last: beside another serve, what comes in now would be lost to a start that fails.
+     */
+    if (!start_admin(serve, why) || !open_listeners(serve, why))
+        return false;
     loop_timer_set(serve->first_connect, FIRST_CONNECT_MS);
     supervisor_ready(serve->supervisor, status(serve));
     return true;

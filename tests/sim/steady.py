@@ -27,6 +27,9 @@ from sim.kula import signed_headers  # noqa: E402
 from sim.wire import request  # noqa: E402
 
 TIMEOUT_S = 10
+# A kept connection is not used again later than this: whoever sends just when the other side closes hears
+# nothing, and serve closes those that idle for a second when it stops.
+IDLE_MOST_S = 0.5
 
 
 class Steady(threading.Thread):
@@ -64,7 +67,7 @@ class Steady(threading.Thread):
             task.add_done_callback(tasks.discard)
         if tasks:
             await asyncio.wait(tasks)
-        for _, writer in self._kept:
+        for _, writer, _ in self._kept:
             writer.close()
 
     async def _deliver(self, fresh):
@@ -91,15 +94,16 @@ class Steady(threading.Thread):
         if closes:
             writer.close()
         else:
-            self._kept.append((reader, writer))
+            self._kept.append((reader, writer, time.monotonic()))
 
     async def _connection(self, fresh):
         """A kept one that the other side has not closed meanwhile, or a new one."""
         while self._kept and not fresh:
-            reader, writer = self._kept.pop()
+            reader, writer, since = self._kept.pop()
             # An end that has arrived is seen, however far behind the loop may be.
             sock = writer.get_extra_info("socket")  # None: asyncio has noticed
-            if sock and not select.select([sock], [], [], 0)[0]:
+            fresh_enough = time.monotonic() - since < IDLE_MOST_S
+            if sock and fresh_enough and not select.select([sock], [], [], 0)[0]:
                 return reader, writer
             writer.close()
         return await asyncio.open_connection(

@@ -8,12 +8,12 @@ import socket
 import unittest
 
 from house import SECRET, House, Story, certificate
-from processes import free_port, until
+from processes import SLOW, free_port, until
 from sim import wire
 from sim.steady import Steady
 
-RATE = 500
-RATE_TLS = 120  # what Python's own handshakes leave of the machine
+RATE = 500 // SLOW
+RATE_TLS = 120 // SLOW  # what Python's own handshakes leave of the machine
 
 
 def give_fixed_places(house, **listener):

@@ -110,6 +110,7 @@ class RedisRefuses(Refused):
 
     def test_what_was_attempted_while_redis_refuses_is_settled_when_it_does_not(self):
         redis = self.house.redis
+        self.house.service_settings[0]["timeout"] = "30s"  # until serve has stopped, and Redis refuses
         self.start()
         self.crm.hold()
         event_id, _ = self.house.post_event()
