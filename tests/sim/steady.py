@@ -41,6 +41,7 @@ class Steady(threading.Thread):
         self.secret, self.rate = secret, rate
         self.tls = ssl.create_default_context(cafile=ca_file) if self.parts.scheme == "https" else None
         self.sent, self.accepted, self.failures, self.slowest_ms = 0, [], [], 0
+        self.under_way = {}  # event id -> since when
         self._kept = []
         self._going = True
 
@@ -72,12 +73,13 @@ class Steady(threading.Thread):
 
     async def _deliver(self, fresh):
         event = events.event("candidate.created")
-        started = time.monotonic()
+        started = self.under_way[event["event_id"]] = time.monotonic()
         try:
             await asyncio.wait_for(self._post(events.encode(event), fresh), TIMEOUT_S)
             self.accepted.append(event["event_id"])
         except Exception as error:  # whatever it was, Kula would have to send it again
             self.failures.append(f"{'fresh' if fresh else 'kept'}: {error!r}")
+        del self.under_way[event["event_id"]]
         self.slowest_ms = max(self.slowest_ms, int((time.monotonic() - started) * 1000))
 
     async def _post(self, body, fresh):
