@@ -133,6 +133,14 @@ void cli_json_number(struct cli *cli, const char *key, int64_t value) {
     json_number(cli->json, value);
 }
 
+void cli_json_known(struct cli *cli, const char *key, int64_t value) {
+    json_key(cli->json, key);
+    if (value < 0)
+        json_null(cli->json);
+    else
+        json_number(cli->json, value);
+}
+
 void cli_json_bool(struct cli *cli, const char *key, bool value) {
     json_key(cli->json, key);
     json_bool(cli->json, value);

@@ -33,14 +33,6 @@ bool service_view_is_configured(const struct cli *cli, const char *name) {
 
 /* ---- One service ---- */
 
-static void add_number(struct cli *cli, const char *key, int64_t number) {
-    json_key(cli->json, key);
-    if (number < 0)
-        json_null(cli->json);
-    else
-        json_number(cli->json, number);
-}
-
 static void state_json(struct services *this, const struct service_state *state) {
     struct cli *cli = this->cli;
     json_open(cli->json, '{');
@@ -50,8 +42,8 @@ static void state_json(struct services *this, const struct service_state *state)
     cli_json_bool(cli, "configured", service_view_is_configured(cli, this->shown));
     cli_json_text(cli, "place", state->place);
     cli_json_number(cli, "owed", state->owed);
-    add_number(cli, "unread", state->unread);
-    add_number(cli, "due_in_ms", state->due_in_ms);
+    cli_json_known(cli, "unread", state->unread);
+    cli_json_known(cli, "due_in_ms", state->due_in_ms);
     cli_json_number(cli, "dead_letters", state->dead);
     cli_json_bool(cli, "paused", state->paused);
     cli_json_number(cli, "held_for_ms", state->held_for_ms);

@@ -60,14 +60,6 @@ static const char *size(int64_t bytes, struct string *s) {
     return s->data;
 }
 
-static void number_json(struct cli *cli, const char *key, int64_t number) {
-    json_key(cli->json, key);
-    if (number < 0)
-        json_null(cli->json);
-    else
-        json_number(cli->json, number);
-}
-
 /* ---- serve and forward, as they say themselves ---- */
 
 struct process {
@@ -111,7 +103,7 @@ static void sandbox_json(struct cli *cli, const struct process *process) {
     json_key(cli->json, "sandbox");
     json_open(cli->json, '{');
     for (int i = 0; i < KEEPS; i++)
-        number_json(cli, keeps[i].kind, metric(process, keeps[i].series));
+        cli_json_known(cli, keeps[i].kind, metric(process, keeps[i].series));
     json_close(cli->json, '}');
 }
 
@@ -130,7 +122,7 @@ static void process_json(struct cli *cli, const struct process *process) {
         json_tree_write(process->says, cli->json);
     else
         json_null(cli->json);
-    number_json(cli, "started", metric(process, "kula_relay_started_timestamp_seconds"));
+    cli_json_known(cli, "started", metric(process, "kula_relay_started_timestamp_seconds"));
     sandbox_json(cli, process);
 }
 
@@ -169,7 +161,7 @@ static void tell_serve(struct cli *cli, const struct process *serve) {
     struct string more = {0}, up = {0};
     if (cli->options.json) {
         process_json(cli, serve);
-        number_json(cli, "connections", connections);
+        cli_json_known(cli, "connections", connections);
     } else if (serve->says) {
         string_addf(&more, ", %lld connection%s, up %s", (long long)connections,
                     connections == 1 ? "" : "s", age(clock_wall_ms() - started_s * 1000, &up));
@@ -186,11 +178,11 @@ struct spool {
 };
 
 static void spool_json(struct cli *cli, const struct spool *spool) {
-    number_json(cli, "undrained", spool->records);
-    number_json(cli, "undrained_bytes", spool->bytes);
-    number_json(cli, "oldest", spool->since_s > 0 ? spool->since_s : -1);
-    number_json(cli, "bytes", spool->takes_bytes);
-    number_json(cli, "max_bytes", cli->config->spool_max_bytes);
+    cli_json_known(cli, "undrained", spool->records);
+    cli_json_known(cli, "undrained_bytes", spool->bytes);
+    cli_json_known(cli, "oldest", spool->since_s > 0 ? spool->since_s : -1);
+    cli_json_known(cli, "bytes", spool->takes_bytes);
+    cli_json_known(cli, "max_bytes", cli->config->spool_max_bytes);
     json_key(cli->json, "writable");
     if (spool->writable < 0)
         json_null(cli->json);
@@ -279,7 +271,7 @@ static void redis_json(struct cli *cli, const struct upkeep_redis *redis) {
     cli_json_text(cli, "program", redis->program);
     cli_json_text(cli, "version", redis->version);
     cli_json_number(cli, "used_bytes", redis->used_bytes);
-    number_json(cli, "limit_bytes", redis->limit_bytes ? redis->limit_bytes : -1);
+    cli_json_known(cli, "limit_bytes", redis->limit_bytes ? redis->limit_bytes : -1);
     cli_json_bool(cli, "appends", redis->appends);
     cli_json_bool(cli, "evicts", redis->evicts);
     end(cli);
@@ -323,8 +315,8 @@ static void on_stream(void *arg, const struct browse_stream *stream) {
         begin(cli, "stream");
         cli_json_number(cli, "length", stream->length);
         cli_json_number(cli, "trimmed", stream->trimmed);
-        number_json(cli, "oldest_ago_ms", stream->oldest_ago_ms);
-        number_json(cli, "newest_ago_ms", stream->newest_ago_ms);
+        cli_json_known(cli, "oldest_ago_ms", stream->oldest_ago_ms);
+        cli_json_known(cli, "newest_ago_ms", stream->newest_ago_ms);
         end(cli);
     } else if (stream->outcome == LEDGER_DONE) {
         print_stream(stream);
@@ -361,7 +353,7 @@ static void endpoint_json(struct cli *cli, const char *name, const struct endpoi
     cli_json_text(cli, "endpoint", text_of(name));
     for (int i = 0; i < ENDPOINT_FAILURES; i++)
         cli_json_number(cli, endpoint_failure_name(i), state->failures[i]);
-    number_json(cli, "last_event_ago_ms", state->silent_ms);
+    cli_json_known(cli, "last_event_ago_ms", state->silent_ms);
     cli_json_bool(cli, "silent", endpoint_is_silent(state));
     webhooks_json(cli, state);
     end(cli);

@@ -97,23 +97,15 @@ void webhook_view_line(struct webhook_desk *desk, const struct kula_webhook *web
 
 /* The log of deliveries ------------------------------------------------------ */
 
-static void number_json(struct cli *cli, const char *key, int64_t number) {
-    json_key(cli->json, key);
-    if (number < 0)
-        json_null(cli->json);
-    else
-        json_number(cli->json, number);
-}
-
 static void log_json(struct cli *cli, const struct kula_log *log) {
     json_open(cli->json, '{');
     cli_json_text(cli, "id", log->id);
     cli_json_text(cli, "event", log->event);
     cli_json_text(cli, "event_id", log->event_id);
     cli_json_text(cli, "status", log->status);
-    number_json(cli, "response_code", log->response_code);
-    number_json(cli, "response_time_ms", log->response_time_ms);
-    number_json(cli, "attempts", log->attempts);
+    cli_json_known(cli, "response_code", log->response_code);
+    cli_json_known(cli, "response_time_ms", log->response_time_ms);
+    cli_json_known(cli, "attempts", log->attempts);
     cli_json_text(cli, "created_at", log->created_at);
     if (log->response_body.size)
         cli_json_text(cli, "response_body", log->response_body);
