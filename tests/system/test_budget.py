@@ -16,13 +16,13 @@ class Budget(Story):
         self.house.endpoints[0]["stale"] = "retry"
         self.house.service("crm")
 
-    def fail(self, times):
+    def fail_deliveries(self, times):
         """Deliveries of Kula's that are answered 503: signed long ago."""
         for _ in range(times):
             body = events.encode(events.event("job.created"))
             self.assertEqual(self.house.post(body, t=int(time.time()) - 1000).status, 503)
 
-    def forge(self, times):
+    def forge_deliveries(self, times):
         for _ in range(times):
             body = events.encode(events.event("job.created"))
             self.assertEqual(self.house.post(body, secret=FORGED).status, 401)
@@ -42,8 +42,8 @@ class Budget(Story):
     def test_each_failure_counts_and_strangers_count_apart(self):
         self.house.start()
         self.failures(0)
-        self.fail(3)
-        self.forge(4)
+        self.fail_deliveries(3)
+        self.forge_deliveries(4)
         body = events.encode(events.event("job.created"))
         self.assertEqual(self.house.post(body, headers=[]).status, 401)  # nobody who signs: a stranger
         self.assertEqual(self.house.post(body, headers=[("X-Kula-Signature", "v1=x")]).status, 401)
@@ -55,25 +55,28 @@ class Budget(Story):
 
     def test_the_alarms_come_at_10_and_at_18_and_once(self):
         self.house.start()
-        self.fail(9)
+        self.fail_deliveries(9)
         self.failures(9)
         self.assertEqual(self.house.serve.logged(TOLD), [])
-        self.fail(1)
+        self.fail_deliveries(1)
         self.assertEqual(self.house.serve.said(TOLD, failed="10")["level"], "warning")
-        self.fail(7)
+        self.fail_deliveries(7)
         self.failures(17)
-        self.fail(3)
-        self.failures(20)
+        self.fail_deliveries(3)
+        self.redis_has(20)
+        self.house.serve.said(TOLD, level="error")
+        self.fail_deliveries(1)
+        self.redis_has(21)  # so what it answered about 20 has been heard
         self.assertEqual([one["level"] for one in self.house.serve.logged(TOLD)], ["warning", "error"])
 
     def test_it_survives_a_restart_and_a_kill(self):
         self.house.start()
-        self.fail(5)
+        self.fail_deliveries(5)
         self.house.serve.stop()  # told before it ends
         self.assertEqual(self.in_redis(), 5)
         self.house.start_serve()
         self.failures(5)
-        self.fail(6)
+        self.fail_deliveries(6)
         self.failures(11)
         self.redis_has(11)
         self.house.serve.kill()
@@ -83,28 +86,28 @@ class Budget(Story):
     def test_two_serves_count_together(self):
         self.house.start()
         first = self.house.serve
-        self.fail(4)
+        self.fail_deliveries(4)
         self.failures(4)
         second = self.house.start_serve()
-        self.fail(3)
+        self.fail_deliveries(3)
         self.failures(7, serve=second)
         self.failures(7, serve=first)
 
     def test_what_fails_while_redis_is_away_is_counted_and_told_when_it_is_back(self):
         self.house.start()
-        self.fail(2)
+        self.fail_deliveries(2)
         self.failures(2)
         self.house.redis.stop()
-        self.fail(17)
+        self.fail_deliveries(17)
         self.failures(19)
-        self.house.serve.said(TOLD, failed="19")
+        self.house.serve.said(TOLD, level="error")
         self.house.redis.start()
         self.redis_has(19)
         self.failures(19)
 
     def test_what_redis_forgot_is_told_again(self):
         self.house.start()
-        self.fail(3)
+        self.fail_deliveries(3)
         self.redis_has(3)
         self.house.redis("DEL", "kula:endpoint:kula")
         self.redis_has(3)
@@ -112,7 +115,7 @@ class Budget(Story):
     def test_no_answer_waits_for_a_redis_that_hangs(self):
         self.house.start()
         self.house.redis.freeze()
-        self.fail(12)  # answered, each of them, and it hangs still
+        self.fail_deliveries(12)  # answered, each of them, and it hangs still
         self.house.serve.said(TOLD, deadline_s=20)
         self.house.redis.thaw()
 
@@ -137,7 +140,7 @@ class Budget(Story):
     def test_an_endpoint_that_goes_has_no_failures_any_more(self):
         self.house.endpoint("other", "/other", stale="retry")
         self.house.start()
-        self.fail(2)
+        self.fail_deliveries(2)
         self.failures(2)
         self.house.endpoints[0]["name"] = "renamed"
         self.house.configure()
