@@ -53,7 +53,7 @@ static bool add_all(struct batch *batch, struct piece *piece) {
     segment_header_encode(&batch->header, batch->shelf->spool, header);
     if (!batch->shelf->current.used && !add(piece, header, sizeof header))
         return false;
-    STAILQ_FOREACH(put, batch->puts, puts) {
+    STAILQ_FOREACH (put, batch->puts, puts) {
         put->key = segment_key(batch->shelf->spool, batch->shelf->current.number);
         record_seal(put->data, put->key);
         if (!add(piece, put->data, put->bytes))

@@ -21,7 +21,7 @@ static bool write_checkpoint(struct writer *writer) {
     pthread_mutex_lock(&writer->mutex);
     writer->checkpoint_wanted = false;
     next.drained = writer->drained;
-    STAILQ_FOREACH(retired, &writer->retired, retired) {
+    STAILQ_FOREACH (retired, &writer->retired, retired) {
         if (retired->last > next.removed)
             next.removed = retired->last;
     }

@@ -50,7 +50,7 @@ static void on_synced(struct spool *spool, struct news *news) {
 
 static void on_not_synced(struct news *news) {
     struct put *put;
-    STAILQ_FOREACH(put, &news->puts, puts) {
+    STAILQ_FOREACH (put, &news->puts, puts) {
         put->fn(put->arg, news->outcome);
     }
 }

@@ -209,9 +209,9 @@ static void on_due(void *arg) {
     struct subject *subject;
     pulse->soon = false;
     loop_timer_set(pulse->due, TELL_EVERY_MS);
-    SLIST_FOREACH(subject, &pulse->subjects, link)
-    if (!subject->asked && (subject->configured || subject->news))
-        tell(subject);
+    SLIST_FOREACH (subject, &pulse->subjects, link)
+        if (!subject->asked && (subject->configured || subject->news))
+            tell(subject);
 }
 
 static void tell_soon(struct pulse *pulse) {
@@ -224,9 +224,9 @@ static void tell_soon(struct pulse *pulse) {
 
 static struct subject *find(const struct pulse *pulse, const char *name) {
     struct subject *subject;
-    SLIST_FOREACH(subject, &pulse->subjects, link)
-    if (strcmp(subject->name, name) == 0)
-        return subject;
+    SLIST_FOREACH (subject, &pulse->subjects, link)
+        if (strcmp(subject->name, name) == 0)
+            return subject;
     return NULL;
 }
 
@@ -260,7 +260,7 @@ bool pulse_is_told(struct pulse *pulse) {
     bool told = true;
     if (!ledger_connected(pulse->needs.ledger))
         return true;
-    SLIST_FOREACH(subject, &pulse->subjects, link) {
+    SLIST_FOREACH (subject, &pulse->subjects, link) {
         if (subject->news && !subject->asked && !subject->parted) {
             subject->parted = true;
             tell(subject);
@@ -289,8 +289,8 @@ static void leave(struct subject *subject) {
 
 void pulse_set_endpoints(struct pulse *pulse, const struct config *config) {
     struct subject *subject;
-    SLIST_FOREACH(subject, &pulse->subjects, link)
-    subject->configured = false;
+    SLIST_FOREACH (subject, &pulse->subjects, link)
+        subject->configured = false;
     for (size_t i = 0; i < config->endpoint_count; i++) {
         subject = find(pulse, config->endpoints[i].name);
         if (!subject)
@@ -298,9 +298,9 @@ void pulse_set_endpoints(struct pulse *pulse, const struct config *config) {
         subject->configured = true;
         show_failures(subject);
     }
-    SLIST_FOREACH(subject, &pulse->subjects, link)
-    if (!subject->configured)
-        leave(subject);
+    SLIST_FOREACH (subject, &pulse->subjects, link)
+        if (!subject->configured)
+            leave(subject);
     tell_soon(pulse);
 }
 

@@ -425,7 +425,7 @@ void disk_sim_reboot(struct disk_sim *sim, enum disk_sim_loss loss, uint64_t see
     if (loss != DISK_SIM_KILLED)
         platter_lose(&sim->platter, loss == DISK_SIM_TORN, seed);
     platter_keep(&sim->platter);
-    SLIST_FOREACH(node, &sim->platter.nodes, next) {
+    SLIST_FOREACH (node, &sim->platter.nodes, next) {
         platter_forget(node);
         node->locker = 0;
     }

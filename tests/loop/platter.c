@@ -132,7 +132,7 @@ void platter_punch(struct node *node, size_t from, size_t up_to) {
 
 void platter_sync(struct node *node) {
     struct dirty *dirty;
-    STAILQ_FOREACH(dirty, &node->dirty, next) {
+    STAILQ_FOREACH (dirty, &node->dirty, next) {
         image_write(&node->safe, dirty->at, dirty->image.data, dirty->image.size);
     }
     platter_forget(node);
@@ -141,7 +141,7 @@ void platter_sync(struct node *node) {
 /* Of each write, some of its sectors have reached the disk. */
 static void node_sync_partly(struct node *node, uint64_t *seed) {
     struct dirty *dirty;
-    STAILQ_FOREACH(dirty, &node->dirty, next) {
+    STAILQ_FOREACH (dirty, &node->dirty, next) {
         size_t end = dirty->at + dirty->image.size;
         for (size_t at = dirty->at, next; at < end; at = next) {
             next = at / SECTOR * SECTOR + SECTOR;
@@ -224,7 +224,7 @@ void platter_lose(struct platter *platter, bool torn, uint64_t seed) {
     struct node *node;
     if (torn)
         keep_some_moves(platter, &seed);
-    SLIST_FOREACH(node, &platter->nodes, next) {
+    SLIST_FOREACH (node, &platter->nodes, next) {
         if (torn)
             node_sync_partly(node, &seed);
         platter_forget(node);
