@@ -26,7 +26,6 @@ enum drain_state {
 };
 
 struct drain {
-    struct loop *loop;
     struct ledger *ledger;
     struct spool *spool;
     struct metric *resyncs;
@@ -223,7 +222,6 @@ static void on_again(void *arg) {
 struct drain *drain_create(struct loop *loop, struct ledger *ledger, struct spool *spool,
                            struct metric *resyncs) {
     struct drain *drain = memory_new(sizeof *drain);
-    drain->loop = loop;
     drain->ledger = ledger;
     drain->spool = spool;
     drain->resyncs = resyncs;

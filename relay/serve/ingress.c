@@ -15,27 +15,15 @@
 #include "kula/policy.h"
 #include "serve/admission.h"
 #include "serve/answers.h"
-#include "serve/drain.h"
 #include "serve/endpoints.h"
 #include "serve/proof.h"
 #include "serve/pulse.h"
-#include "serve/spools.h"
-#include "serve/unmatched.h"
+#include "serve/store.h"
 
 enum { TRACE_HEX = 32 }; /* as in W3C traceparent */
 
-/* However late it is, a Redis across the network has to be able to answer. */
-enum { ASK_LEAST_MS = 250 };
-
-/* How long the spool may take before the ledger is asked too: a disk that hangs is one that
- * cannot write. A sync of two seconds is none: what comes during one waits for that and its own. */
-enum { SPOOL_PATIENCE_MS = 5000 };
-
 /* What a second reading costs besides the body's bytes, as if it were some. */
 enum { SECOND_BYTES = 4096 };
-
-/* A quarter of the spool at most is for what anybody can send. */
-enum { SPOOL_SHARE_OF_UNMATCHED = 4 };
 
 /* That the pen is full may go on for days. */
 enum { SAY_FULL_AGAIN_MS = 60000 };
@@ -46,17 +34,14 @@ enum { PATH_SHOWN = 200 };
 struct ingress {
     struct metrics *metrics;
     struct metric *append_seconds;
-    struct loop *loop;
-    struct ledger *ledger;
-    struct spools *spools;
+    struct store *store;
     struct pulse *pulse; /* NULL: nobody wants to know */
     const struct endpoints *endpoints;
     struct admission admission;
-    struct unmatched unmatched; /* what may be penned of it */
-    int64_t say_full_at_ms;     /* not before; steady */
+    int64_t say_full_at_ms; /* not before; steady */
     struct http_handler handler;
     struct http_server *server;
-    LIST_HEAD(delivery_list, delivery) deliveries; /* each waits for spool or ledger */
+    LIST_HEAD(delivery_list, delivery) deliveries;
     size_t delivery_count;
     STAILQ_HEAD(second_list, delivery) seconds; /* of these, who wait for their second reading */
     struct loop_timer *second_turn;
@@ -67,27 +52,21 @@ struct ingress {
     bool draining;
 };
 
-/* One delivery, from the whole request to the answer, and on until what was
- * asked to store it has spoken. */
+/* One delivery, from the whole request to the answer. */
 struct delivery {
     LIST_ENTRY(delivery) link;
     STAILQ_ENTRY(delivery) second_link;
     struct ingress *ingress;
-    struct http_exchange *exchange; /* NULL: answered */
-    unsigned asked;                 /* spool and ledger, who have not spoken yet */
-    bool ledger_asked;
-    struct loop_timer
-        *patience; /* with the spool, then until the deadline; NULL: there is no spool */
+    struct http_exchange *exchange;
     const struct endpoint *endpoint;
     struct envelope envelope;
-    const char *pen_reason; /* NULL: it can be read */
+    const char *pen_reason; /* NULL: it is an event */
     char trace[TRACE_HEX + 1];
     int64_t received_ms;    /* wall time */
     int64_t whole_since_ms; /* steady time */
     struct proof_finding found;
     bool authentic;
     bool stale;
-    bool pen_full; /* so said the ledger */
 };
 
 static const struct metric_family deliveries_total = {
@@ -107,7 +86,6 @@ static const struct metric_family append_seconds = {
     .kind = METRIC_HISTOGRAM,
     .help = "From the whole request to stored, in the spool or in the ledger.",
 };
-
 static const struct metric_family lines_left_out_total = {
     .name = "kula_relay_log_lines_left_out_total",
     .kind = METRIC_COUNTER,
@@ -138,15 +116,7 @@ static struct delivery *delivery_create(struct ingress *ingress, const struct en
     return delivery;
 }
 
-static void delivery_destroy(struct delivery *delivery) {
-    assert(!delivery->exchange);
-    LIST_REMOVE(delivery, link);
-    delivery->ingress->delivery_count--;
-    loop_timer_destroy(delivery->patience);
-    free(delivery);
-}
-
-/* The one way out: counted, answered, and gone when nobody has to speak any more. */
+/* The one way out: counted, answered, gone. */
 static void delivery_answer(struct delivery *delivery, enum answer answer) {
     struct ingress *ingress = delivery->ingress;
     struct http_answer http;
@@ -156,8 +126,9 @@ static void delivery_answer(struct delivery *delivery, enum answer answer) {
                  &http);
     http.trusted = delivery->authentic;
     http_exchange_answer(&delivery->exchange, &http);
-    if (delivery->asked == 0)
-        delivery_destroy(delivery);
+    LIST_REMOVE(delivery, link);
+    ingress->delivery_count--;
+    free(delivery);
 }
 
 static void delivery_refuse(struct delivery *delivery, enum answer answer) {
@@ -170,14 +141,6 @@ static void delivery_refuse(struct delivery *delivery, enum answer answer) {
 
 static int64_t delivery_took_ms(const struct delivery *delivery) {
     return clock_steady_ms() - delivery->whole_since_ms;
-}
-
-/* A deadline counts from the first byte, as Kula's own ten seconds do, and
- * however late it is the ledger is asked once. */
-static int64_t delivery_deadline_ms(const struct delivery *delivery) {
-    int64_t left_ms =
-        http_exchange_since_ms(delivery->exchange) + INGRESS_HOLD_MS - clock_steady_ms();
-    return left_ms > ASK_LEAST_MS ? left_ms : ASK_LEAST_MS;
 }
 
 /* ---- Is it Kula? ---- */
@@ -236,70 +199,63 @@ static void delivery_refuse_full(struct delivery *delivery) {
     delivery_refuse(delivery, ANSWER_PEN_FULL);
 }
 
-static void delivery_fail(struct delivery *delivery) {
-    if (delivery->pen_full) {
-        delivery_refuse_full(delivery);
-        return;
-    }
+static void delivery_fail(struct delivery *delivery, struct text trouble) {
     if (is_unmatched(delivery)) {
         delivery_refuse(delivery, ANSWER_UNAVAILABLE);
         return;
     }
-    struct text trouble = ledger_trouble(delivery->ingress->ledger);
     log_warning("delivery not stored event=%s endpoint=%s ms=%" PRId64 " trouble=%.*s",
                 delivery->envelope.id, delivery->endpoint->config->name, delivery_took_ms(delivery),
                 TEXT_ARG(trouble));
     delivery_answer(delivery, ANSWER_UNAVAILABLE);
 }
 
-static void delivery_succeed(struct delivery *delivery, enum answer answer, const char *where,
-                             struct text stream_id) {
-    metric_observe_ms(delivery->ingress->append_seconds, delivery_took_ms(delivery));
+static void log_stored(const struct delivery *delivery, enum answer answer,
+                       const struct stored *stored) {
+    const char *endpoint = delivery->endpoint->config->name;
     if (is_unmatched(delivery))
         log_limit_warning(&delivery->ingress->refusals,
                           "delivery penned reason=%s endpoint=%s in=%s peer=%.*s",
-                          delivery->pen_reason, delivery->endpoint->config->name, where,
+                          delivery->pen_reason, endpoint, stored->where,
                           TEXT_ARG(http_exchange_peer(delivery->exchange)));
     else if (delivery->pen_reason)
         log_warning("delivery penned reason=%s endpoint=%s in=%s pen=%.*s ms=%" PRId64,
-                    delivery->pen_reason, delivery->endpoint->config->name, where,
-                    TEXT_ARG(stream_id), delivery_took_ms(delivery));
+                    delivery->pen_reason, endpoint, stored->where, TEXT_ARG(stored->stream_id),
+                    delivery_took_ms(delivery));
     else
         log_info("delivery stored outcome=%s event=%s type=%s endpoint=%s in=%s stream=%.*s "
                  "stale=%s reading=%s ms=%" PRId64,
-                 answers_name(answer), delivery->envelope.id, delivery->envelope.type,
-                 delivery->endpoint->config->name, where, TEXT_ARG(stream_id),
-                 delivery->stale ? "yes" : "no", signature_reading_name(delivery->found.reading),
-                 delivery_took_ms(delivery));
+                 answers_name(answer), delivery->envelope.id, delivery->envelope.type, endpoint,
+                 stored->where, TEXT_ARG(stored->stream_id), delivery->stale ? "yes" : "no",
+                 signature_reading_name(delivery->found.reading), delivery_took_ms(delivery));
+}
+
+static void delivery_succeed(struct delivery *delivery, const struct stored *stored) {
+    enum answer answer = stored->outcome == LEDGER_DUPLICATE ? ANSWER_DUPLICATE : ANSWER_ACCEPTED;
     if (is_unmatched(delivery))
         answer = ANSWER_SIGNATURE_UNMATCHED_PENNED;
     else if (delivery->pen_reason)
         answer = ANSWER_PENNED;
+    metric_observe_ms(delivery->ingress->append_seconds, delivery_took_ms(delivery));
+    log_stored(delivery, answer, stored);
     delivery_answer(delivery, answer);
 }
 
-/* The first that stored it answers for all; that it was not stored, only the last can tell. */
-static void delivery_hear(struct delivery *delivery, bool stored, enum answer answer,
-                          const char *where, struct text stream_id) {
-    assert(delivery->asked > 0);
-    delivery->asked--;
-    if (!delivery->exchange) {
-        if (delivery->asked == 0)
-            delivery_destroy(delivery);
-    } else if (stored) {
-        delivery_succeed(delivery, answer, where, stream_id);
-    } else if (delivery->asked == 0) {
-        delivery_fail(delivery);
-    }
-}
-
-static void on_appended(void *arg, enum ledger_stored stored, struct text stream_id) {
+/* Only after "stored": once a 2xx is out, Kula never sends it again. */
+static void on_stored(void *arg, const struct stored *stored) {
     struct delivery *delivery = arg;
-    delivery->pen_full = stored == LEDGER_PEN_FULL;
-    /* Only after "stored": once a 2xx is out, Kula never sends it again. */
-    delivery_hear(delivery, stored == LEDGER_STORED || stored == LEDGER_DUPLICATE,
-                  stored == LEDGER_DUPLICATE ? ANSWER_DUPLICATE : ANSWER_ACCEPTED, "ledger",
-                  stream_id);
+    switch (stored->outcome) {
+    case LEDGER_STORED:
+    case LEDGER_DUPLICATE:
+        delivery_succeed(delivery, stored);
+        return;
+    case LEDGER_PEN_FULL:
+        delivery_refuse_full(delivery);
+        return;
+    case LEDGER_NOT_STORED:
+        delivery_fail(delivery, stored->trouble);
+        return;
+    }
 }
 
 static struct record delivery_record(const struct delivery *delivery) {
@@ -327,74 +283,14 @@ static struct record delivery_record(const struct delivery *delivery) {
     return record;
 }
 
-static void ask_ledger(struct delivery *delivery) {
-    struct record record = delivery_record(delivery);
-    struct ledger_item item = drain_item(&record);
-    item.most = delivery->ingress->unmatched.most;
-    delivery->asked++;
-    delivery->ledger_asked = true;
-    ledger_append(delivery->ingress->ledger, &item, delivery_deadline_ms(delivery), on_appended,
-                  delivery);
-}
-
-/* The spool had its time, or cannot: from now on it is the deadline that counts. */
-static void turn_to_ledger(struct delivery *delivery) {
-    ask_ledger(delivery);
-    loop_timer_set(delivery->patience, delivery_deadline_ms(delivery));
-}
-
-/* Unknown is not stored: should it turn up later, Kula's next try is told as duplicate. */
-static void on_spooled(void *arg, enum spool_put put) {
-    struct delivery *delivery = arg;
-    if (put != SPOOL_SYNCED && delivery->exchange && !delivery->ledger_asked)
-        turn_to_ledger(delivery);
-    delivery_hear(delivery, put == SPOOL_SYNCED, ANSWER_ACCEPTED, "spool", text_of(NULL));
-}
-
-/* The disk takes long: ask the ledger too, and at the deadline wait for nobody. */
-static void on_patience_over(void *arg) {
-    struct delivery *delivery = arg;
-    if (!delivery->exchange)
-        return;
-    if (delivery->ledger_asked) {
-        delivery_fail(delivery);
-        return;
-    }
-    turn_to_ledger(delivery);
-}
-
-static void ask_spool(struct delivery *delivery, struct spool *spool) {
-    struct record record = delivery_record(delivery);
-    int64_t left_ms = delivery_deadline_ms(delivery);
-    delivery->asked++;
-    delivery->patience = loop_timer_create(delivery->ingress->loop, on_patience_over, delivery);
-    loop_timer_set(delivery->patience, left_ms < SPOOL_PATIENCE_MS ? left_ms : SPOOL_PATIENCE_MS);
-    spool_put(spool, &record, on_spooled, delivery);
-    if (is_unmatched(delivery))
-        unmatched_put(&delivery->ingress->unmatched, record.sequence,
-                      (int64_t)(record.signature.size + record.body.size));
-}
-
-/* Before it is written down: what stands in the spool is the ledger's to take. */
-static bool pen_has_room(struct delivery *delivery) {
-    struct ingress *ingress = delivery->ingress;
-    struct unmatched_elsewhere elsewhere = {.left_behind = spools_left_behind(ingress->spools)};
-    size_t bytes = http_exchange_header(delivery->exchange, proof_header).size +
-                   http_exchange_body(delivery->exchange).size;
-    elsewhere.ledger_known = ledger_pen_holds(ingress->ledger, &elsewhere.ledger);
-    unmatched_drained(&ingress->unmatched, spools_confirmed(ingress->spools));
-    return unmatched_fits(&ingress->unmatched, &elsewhere, (int64_t)bytes);
-}
-
 static void delivery_store(struct delivery *delivery) {
-    struct spools *spools = delivery->ingress->spools;
-    struct spool *spool = spools ? spools_writing(spools) : NULL;
-    if (!spool || !spool_writable(spool))
-        ask_ledger(delivery);
-    else if (is_unmatched(delivery) && !pen_has_room(delivery))
-        delivery_refuse_full(delivery);
+    struct store *store = delivery->ingress->store;
+    struct record record = delivery_record(delivery);
+    if (store_has_room(store, &record))
+        store_put(store, &record, http_exchange_since_ms(delivery->exchange) + INGRESS_HOLD_MS,
+                  on_stored, delivery);
     else
-        ask_spool(delivery, spool);
+        delivery_refuse_full(delivery);
 }
 
 /* ---- What the server tells ---- */
@@ -544,9 +440,7 @@ struct ingress *ingress_create(const struct ingress_needs *needs) {
     struct ingress *ingress = memory_new(sizeof *ingress);
     ingress->metrics = needs->metrics;
     ingress->append_seconds = metrics_series(needs->metrics, &append_seconds, NULL, NULL);
-    ingress->loop = needs->loop;
-    ingress->ledger = needs->ledger;
-    ingress->spools = needs->spools;
+    ingress->store = needs->store;
     ingress->pulse = needs->pulse;
     ingress->endpoints = needs->endpoints;
     ingress->refusals = (struct log_limit){
@@ -563,9 +457,6 @@ struct ingress *ingress_create(const struct ingress_needs *needs) {
     ingress->second_turn = loop_timer_create(needs->loop, on_second_turn, ingress);
     LIST_INIT(&ingress->proofs);
     admission_init(&ingress->admission, needs->config);
-    unmatched_init(&ingress->unmatched);
-    ingress->unmatched.spool_bytes = needs->config->spool_max_bytes / SPOOL_SHARE_OF_UNMATCHED;
-    ingress_set_pen(ingress, needs->config);
     struct http_limits limits = admission_limits(&ingress->admission);
     read_trusted_proxies(ingress, needs->config);
     limits.trusted_proxies = ingress->trusted_proxies;
@@ -578,16 +469,11 @@ void ingress_destroy(struct ingress *ingress) {
     struct delivery *delivery;
     if (!ingress)
         return;
-    while ((delivery = LIST_FIRST(&ingress->deliveries))) {
-        delivery->asked = 0;
-        if (delivery->exchange)
-            delivery_answer(delivery, ANSWER_UNAVAILABLE);
-        else
-            delivery_destroy(delivery);
-    }
+    store_close(ingress->store);
+    while ((delivery = LIST_FIRST(&ingress->deliveries)))
+        delivery_answer(delivery, ANSWER_UNAVAILABLE);
     http_server_destroy(ingress->server);
     loop_timer_destroy(ingress->second_turn);
-    unmatched_finish(&ingress->unmatched);
     string_finish(&ingress->body);
     free(ingress->trusted_proxies);
     free(ingress);
@@ -595,10 +481,6 @@ void ingress_destroy(struct ingress *ingress) {
 
 void ingress_set_endpoints(struct ingress *ingress, const struct endpoints *endpoints) {
     ingress->endpoints = endpoints;
-}
-
-void ingress_set_pen(struct ingress *ingress, const struct config *config) {
-    ingress->unmatched.most = (struct ledger_pen){config->pen_max_events, config->pen_max_bytes};
 }
 
 bool ingress_holds(const struct ingress *ingress, const struct endpoints *endpoints) {

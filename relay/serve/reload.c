@@ -15,6 +15,7 @@
 #include "serve/ingress.h"
 #include "serve/pulse.h"
 #include "serve/releases.h"
+#include "serve/store.h"
 
 enum { ALARMS_AGAIN_MS = 24 * 3600 * 1000 };
 
@@ -119,7 +120,7 @@ static void on_taken(void *arg, struct edition *was, struct edition *is) {
     endpoints_enter(is->endpoints, reload->needs.metrics);
     pulse_set_endpoints(reload->needs.pulse, is->config);
     ingress_set_endpoints(reload->needs.ingress, is->endpoints);
-    ingress_set_pen(reload->needs.ingress, is->config);
+    store_set_pen(reload->needs.store, is->config);
     releases_take(reload->needs.releases, is->config);
     show(reload, is);
     tell_alarms(reload);

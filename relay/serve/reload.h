@@ -13,6 +13,7 @@ struct ingress;
 struct pulse;
 struct releases;
 struct reload;
+struct store;
 struct supervisor;
 
 struct reload_needs { /* all borrowed for its life */
@@ -20,6 +21,7 @@ struct reload_needs { /* all borrowed for its life */
     struct metrics *metrics;
     struct supervisor *supervisor;
     struct ingress *ingress;
+    struct store *store;
     struct pulse *pulse;
     struct releases *releases;
     struct edition *first; /* in force; what stands in it and needs a restart is so to the end */

@@ -22,6 +22,7 @@
 #include "serve/releases.h"
 #include "serve/reload.h"
 #include "serve/spools.h"
+#include "serve/store.h"
 
 enum {
     /* What is held ends by itself within INGRESS_HOLD_MS; then the answers have to get out,
@@ -42,6 +43,7 @@ struct serve {
     struct ledger *ledger;
     struct spools *spools; /* NULL: there is no folder for one */
     struct persistence *persistence;
+    struct store *store;
     struct pulse *pulse;
     struct ingress *ingress;
     struct releases *releases;
@@ -290,6 +292,10 @@ static bool open_listeners(struct serve *serve, struct string *why) {
 }
 
 static void start_ingress(struct serve *serve) {
+    serve->store = store_create(&(struct store_needs){.loop = serve->loop,
+                                                      .ledger = serve->ledger,
+                                                      .spools = serve->spools},
+                                serve->config);
     serve->pulse = pulse_start(&(struct pulse_needs){.loop = serve->loop,
                                                      .ledger = serve->ledger,
                                                      .metrics = serve->metrics,
@@ -299,9 +305,8 @@ static void start_ingress(struct serve *serve) {
         .pulse = serve->pulse,
         .config = serve->config,
         .metrics = serve->metrics,
-        .ledger = serve->ledger,
+        .store = serve->store,
         .endpoints = serve->first->endpoints,
-        .spools = serve->spools,
     });
 }
 
@@ -344,6 +349,7 @@ static bool start(struct serve *serve, struct string *why) {
                                                         .metrics = serve->metrics,
                                                         .supervisor = serve->supervisor,
                                                         .ingress = serve->ingress,
+                                                        .store = serve->store,
                                                         .pulse = serve->pulse,
                                                         .releases = serve->releases,
                                                         .first = serve->first});
@@ -375,10 +381,11 @@ static void init(struct serve *serve, struct edition *first) {
 
 static void finish(struct serve *serve) {
     admin_stop(serve->admin);
+    ingress_destroy(serve->ingress);
     ledger_destroy(serve->ledger);
     persistence_destroy(serve->persistence);
     spools_destroy(serve->spools);
-    ingress_destroy(serve->ingress);
+    store_destroy(serve->store);
     handed_finish(&serve->handed);
     releases_destroy(serve->releases);
     reload_stop(serve->reload);

@@ -285,9 +285,7 @@ struct spools *spools_create(const struct spools_needs *needs, struct string *wh
     spools->resyncs = metrics_series(needs->metrics, &resyncs_family, NULL, NULL);
     spools->look_round = loop_timer_create(needs->loop, on_look_round, spools);
     if (!adopt(spools, false, why)) {
-        loop_timer_destroy(spools->tend);
-        loop_timer_destroy(spools->look_round);
-        free(spools);
+        spools_destroy(spools);
         return NULL;
     }
     if (is_written(spools))

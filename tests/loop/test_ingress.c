@@ -21,6 +21,7 @@
 #include "redis_house.h"
 #include "serve/endpoints.h"
 #include "serve/ingress.h"
+#include "serve/store.h"
 
 enum {
     PATIENCE_MS = 20000,
@@ -41,6 +42,7 @@ struct world {
     struct loop_timer *tick; /* so that a turn of the loop is never long */
     struct metrics *metrics;
     struct ledger *ledger;
+    struct store *store;
     struct endpoints *endpoints;
     struct ingress *ingress;
     struct string address;
@@ -114,10 +116,12 @@ static int world_start(void **state) {
     assert_non_null(world->ledger);
     world->endpoints = endpoints_create(&world->config);
     endpoints_enter(world->endpoints, world->metrics);
+    world->store = store_create(&(struct store_needs){.loop = world->loop, .ledger = world->ledger},
+                                &world->config);
     world->ingress = ingress_create(&(struct ingress_needs){.loop = world->loop,
                                                             .config = &world->config,
                                                             .metrics = world->metrics,
-                                                            .ledger = world->ledger,
+                                                            .store = world->store,
                                                             .endpoints = world->endpoints});
     int listener = address_listen(text_of("127.0.0.1:0"), &why);
     assert_true(listener >= 0);
@@ -129,8 +133,9 @@ static int world_start(void **state) {
 
 static int world_stop(void **state) {
     struct world *world = *state;
-    ledger_destroy(world->ledger);
     ingress_destroy(world->ingress);
+    ledger_destroy(world->ledger);
+    store_destroy(world->store);
     endpoints_destroy(world->endpoints);
     metrics_destroy(world->metrics);
     loop_timer_destroy(world->tick);
