@@ -31,8 +31,8 @@ What is left out has its default. Durations have a unit (ms s m h d), sizes too 
 one newline at the end of such a file is dropped. Relative names of files are looked up from where kula-relay was started. Anchors, \
 aliases, tags and several documents in one file are refused, and so are unknown keys.
 
-At SIGHUP "kula-relay serve" and "kula-relay forward" read it again and take it whole or not at all: on a mistake everything stays as it \
-was."""
+At SIGHUP "kula-relay serve", "kula-relay forward" and "kula-relay watch" read it again and take it whole or not at all: on a mistake \
+everything stays as it was."""
 
 
 def quoted(text):

@@ -13,8 +13,9 @@ enum { EXIT_USAGE = 2 };
 static const char usage[] =
     "usage: kula-relay serve [--config FILE]\n"
     "\n"
-    "Accepts Kula's signed deliveries and stores them in the ledger (Redis). A 2xx means\n"
-    "stored; while Redis is away a delivery is held for up to 8 s, then answered 503.\n"
+    "Accepts Kula's signed deliveries. A 2xx means that one is on disk, in the spool, from\n"
+    "where it goes to Redis; where the spool cannot write, or durability is ledger, that it\n"
+    "is in Redis. Where neither takes it, it is held for up to 8 s, then answered 503.\n"
     "\n"
     "  --config FILE  instead of $KULA_RELAY_CONFIG, ./kula-relay.yaml or\n"
     "                 /etc/kula-relay/kula-relay.yaml\n"
@@ -23,9 +24,9 @@ static const char usage[] =
     "\n"
     "Signals: SIGTERM and SIGINT stop it once what is in flight has been answered, within\n"
     "10 s; a second one stops it at once. SIGHUP reads the configuration again and takes it\n"
-    "whole or not at all: certificates, keys, secrets, endpoints, serve.dedup_window and\n"
-    "log.level; the log names what needs a restart. Certificates, keys and secrets are also\n"
-    "taken within seconds when their files change.\n"
+    "whole or not at all: certificates, keys, secrets, endpoints, serve.dedup_window,\n"
+    "serve.pen and log.level; the log names what needs a restart. Certificates, keys and\n"
+    "secrets are also taken within seconds when their files change.\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 usage, 78 configuration invalid.\n";
 
