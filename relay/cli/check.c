@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
     {"serve", CONFIG_FOR_SERVE}, {"forward", CONFIG_FOR_FORWARD}, {"ledger", CONFIG_FOR_LEDGER},
     {"send", CONFIG_FOR_SEND},   {"pen", CONFIG_FOR_PEN},         {"webhook", CONFIG_FOR_KULA},
+    {"watch", CONFIG_FOR_WATCH},
 };
 
 /* Whose needs are meant; without a word it stays as it was: everybody's. */
@@ -24,9 +25,9 @@ static bool find_needs(struct cli *cli, const char *word, enum config_for *needs
             *needs = commands[i].needs;
             return true;
         }
-    return options_wrong(&cli->options,
-                         "--for takes serve, forward, ledger, send, pen or webhook, not \"%s\"",
-                         word);
+    return options_wrong(
+        &cli->options,
+        "--for takes serve, forward, ledger, send, pen, webhook or watch, not \"%s\"", word);
 }
 
 static void print_keys(void) {
@@ -106,7 +107,7 @@ static void report(struct cli *cli, enum config_for needs, bool print) {
 static bool parse(struct cli *cli, enum config_for *needs, bool *print, int argc, char **argv) {
     const char *word = NULL;
     const struct cli_option rows[] = {
-        {"for", 0, "COMMAND", "check what serve, forward, ledger, send, pen or webhook needs",
+        {"for", 0, "COMMAND", "what serve, forward, ledger, send, pen, webhook or watch needs",
          .text = &word},
         {"print", 0, NULL, "also print what each key comes to, and where from", .flag = print},
         {0},
