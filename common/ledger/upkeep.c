@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/config.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "ledger/browse.h"
 #include "ledger/command.h"
@@ -28,10 +27,11 @@ static void trim_end(struct trim_op *trim, const struct upkeep_trimmed *trimmed)
 enum { PASSED_AT = 6 }; /* in the reply */
 
 static void on_trim(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
+    struct trim_op *trim = arg;
     struct upkeep_trimmed trimmed = {.outcome = ledger_outcome_of(outcome)};
     struct text *passed = NULL;
     if (outcome == REDIS_REFUSED)
-        log_error("redis refused a move move=trim error=%.*s", TEXT_ARG(reply->text));
+        ledger_refused(trim->op.ledger, "trim", reply->text);
     if (outcome == REDIS_REPLIED) {
         trimmed.removed = redis_integer(redis_item(reply, 0));
         trimmed.length = redis_integer(redis_item(reply, 1));
@@ -44,7 +44,7 @@ static void on_trim(void *arg, enum redis_outcome outcome, const struct redis_va
             passed[trimmed.passed_count++] = redis_text(redis_item(reply, i));
         trimmed.passed = passed;
     }
-    trim_end(arg, &trimmed);
+    trim_end(trim, &trimmed);
     free(passed);
 }
 

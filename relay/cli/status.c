@@ -281,7 +281,7 @@ static void on_redis(void *arg, const struct upkeep_redis *redis) {
     struct status *this = arg;
     this->outcome = redis->outcome == LEDGER_REFUSED ? LEDGER_DONE : redis->outcome;
     if (redis->outcome == LEDGER_REFUSED && !this->cli.options.json)
-        say("redis", "unknown: INFO is not allowed to this user");
+        say("redis", "unknown: INFO is not allowed to this user: give it +info");
     else if (redis->outcome == LEDGER_DONE && this->cli.options.json)
         redis_json(&this->cli, redis);
     else if (redis->outcome == LEDGER_DONE)

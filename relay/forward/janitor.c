@@ -204,8 +204,9 @@ static void on_memory(void *arg, const struct upkeep_redis *memory) {
     }
     metric_set(janitor->used, memory->used_bytes);
     metric_set(janitor->limit, memory->limit_bytes);
-    tell_once(&janitor->told_refused, memory->outcome == LEDGER_REFUSED,
-              "INFO is not allowed to this user, so nobody says when it is nearly full");
+    tell_once(
+        &janitor->told_refused, memory->outcome == LEDGER_REFUSED,
+        "INFO is not allowed to this user, so nobody says when it is nearly full: give it +info");
     tell_once(&janitor->told_evicts, memory->evicts,
               "at its limit it throws keys away, events too: set maxmemory-policy noeviction");
     tell_fill(janitor, memory);
