@@ -275,10 +275,6 @@ void http_gate_format_peer(const struct http_gate *gate, char text[ADDRESS_BYTES
     address_format(known ? told : gate->evhtp->saddr, text);
 }
 
-bool http_gate_encrypted(const struct http_gate *gate) {
-    return gate->evhtp->ssl;
-}
-
 struct text http_gate_input(struct http_gate *gate) {
     struct evbuffer_iovec piece = {0};
     evbuffer_peek(bufferevent_get_input(gate->evhtp->bev), -1, NULL, &piece, 1);

@@ -45,7 +45,6 @@ void http_gate_listener_destroy(struct http_gate_listener *); /* after its gates
 
 /* The peer's address, or, once it is open, the one that a proxy has told. */
 void http_gate_format_peer(const struct http_gate *, char text[ADDRESS_BYTES]);
-bool http_gate_encrypted(const struct http_gate *);
 
 /* What has arrived and was not consumed: one piece of it, empty where there is none. */
 struct text http_gate_input(struct http_gate *);

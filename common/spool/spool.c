@@ -32,7 +32,6 @@ static void on_synced(struct spool *spool, struct news *news) {
     struct put *put;
     spool->counts.syncs++;
     spool->sync_us += news->sync_us;
-    spool->counts.sync_ms_last = (news->sync_us + 999) / 1000;
     segment->used = news->used;
     while ((put = STAILQ_FIRST(&news->puts))) {
         spool_put_fn *fn = put->fn;

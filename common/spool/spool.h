@@ -102,7 +102,7 @@ struct spool_figures {
     uint64_t records, undrained;
     int64_t bytes, undrained_bytes;
     int64_t oldest_undrained_ms; /* wall time it was received; 0: none */
-    int64_t syncs, sync_ms_total, sync_ms_last;
+    int64_t syncs, sync_ms_total;
     int64_t damaged_records, damaged_bytes, write_failures;
     int64_t owed_let_go; /* records that a service may still be owed, for want of room */
 };

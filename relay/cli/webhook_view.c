@@ -16,8 +16,7 @@ void webhook_view_text(struct text text, int width) {
     string_finish(&clean);
 }
 
-void webhook_view_list_json(struct cli *cli, const char *key, const struct text *list,
-                            size_t count) {
+static void list_json(struct cli *cli, const char *key, const struct text *list, size_t count) {
     json_key(cli->json, key);
     json_open(cli->json, '[');
     for (size_t i = 0; i < count; i++)
@@ -34,7 +33,7 @@ static void view_json(struct webhook_desk *desk, const struct kula_webhook *webh
     cli_json_text(cli, "url", webhook->url);
     cli_json_text(cli, "description", webhook->description);
     cli_json_text(cli, "state", text_of(kula_state_name(webhook->state)));
-    webhook_view_list_json(cli, "events", webhook->events, webhook->event_count);
+    list_json(cli, "events", webhook->events, webhook->event_count);
     cli_json_text(cli, "created_at", webhook->created_at);
     if (secret.size)
         cli_json_text(cli, "secret", secret);

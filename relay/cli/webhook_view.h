@@ -13,5 +13,3 @@ void webhook_view_log(struct webhook_desk *, const struct kula_log *);
 
 /* Prints it at this width, with what could steer the terminal made visible. */
 void webhook_view_text(struct text, int width);
-/* A key with a list of texts, inside an object that is already open. */
-void webhook_view_list_json(struct cli *, const char *key, const struct text *, size_t count);
