@@ -10,9 +10,7 @@
 #include "ledger/room.h"
 #include "ledger/scripts.h"
 
-enum {
-    MOST_TAKE_BYTES = 1 << 20,
-};
+enum { MOST_TAKE_BYTES = 1 << 20 };
 
 static void note_refusal(struct ledger *ledger, const char *move, enum redis_outcome outcome,
                          const struct redis_value *reply) {
@@ -77,6 +75,30 @@ struct take_op {
     char lease[MOVES_LEASE_DIGITS + 1];
 };
 
+/* The places in the script's reply. */
+enum {
+    TAKE_NOW,
+    TAKE_NEXT_DUE,
+    TAKE_MORE,
+    TAKE_PLACE,
+    TAKE_FILTERED,
+    TAKE_DROPPED,
+    TAKE_OWED,
+    TAKE_ENTRIES,
+    TAKE_HELD_FOR,
+    TAKE_PAUSED,
+    TAKE_BREAKER_OPEN,
+    TAKE_BREAKER_PROBES,
+    TAKE_PROBE,
+    TAKE_EXPIRED,
+    TAKE_POISONOUS,
+    TAKE_OWNED,
+    TAKE_PUT,
+    TAKE_NOT_TRIED,
+    TAKE_ALL_IS_PUT,
+    TAKE_MARKS,
+};
+
 /* An entry of the script's begins with the stream id and has its fields at the fourth place;
  * entry_event wants {stream id, fields}. */
 static struct ledger_event read_event(const struct redis_value *item) {
@@ -119,8 +141,10 @@ struct lists { /* of a haul, which only lends them */
 
 static void read_lists(const struct redis_value *reply, const char *lease, struct lists *lists,
                        struct moves_haul *haul) {
-    const struct redis_value *taken = redis_item(reply, 7), *put = redis_item(reply, 16);
-    const struct redis_value *not_tried = redis_item(reply, 17), *marks = redis_item(reply, 19);
+    const struct redis_value *taken = redis_item(reply, TAKE_ENTRIES);
+    const struct redis_value *put = redis_item(reply, TAKE_PUT);
+    const struct redis_value *not_tried = redis_item(reply, TAKE_NOT_TRIED);
+    const struct redis_value *marks = redis_item(reply, TAKE_MARKS);
     lists->taken = memory_new(taken->count * sizeof *lists->taken);
     lists->put = memory_new(put->count * sizeof *lists->put);
     lists->not_tried = memory_new(not_tried->count * sizeof *lists->not_tried);
@@ -151,6 +175,29 @@ static void free_lists(struct lists *lists) {
     free(lists->marks);
 }
 
+static int64_t number(const struct redis_value *reply, size_t place) {
+    return redis_integer(redis_item(reply, place));
+}
+
+static void read_haul(const struct redis_value *reply, struct moves_haul *haul) {
+    haul->now_ms = number(reply, TAKE_NOW);
+    haul->next_due_in_ms = number(reply, TAKE_NEXT_DUE);
+    haul->more = number(reply, TAKE_MORE) != 0;
+    haul->place = redis_text(redis_item(reply, TAKE_PLACE));
+    haul->filtered = number(reply, TAKE_FILTERED);
+    haul->dropped = number(reply, TAKE_DROPPED);
+    haul->owed = number(reply, TAKE_OWED);
+    haul->held_for_ms = number(reply, TAKE_HELD_FOR);
+    haul->paused = number(reply, TAKE_PAUSED) != 0;
+    haul->breaker_open = number(reply, TAKE_BREAKER_OPEN) != 0;
+    haul->breaker_probes = (unsigned)number(reply, TAKE_BREAKER_PROBES);
+    haul->probe = number(reply, TAKE_PROBE) != 0;
+    haul->expired = number(reply, TAKE_EXPIRED);
+    haul->poisonous = number(reply, TAKE_POISONOUS);
+    haul->owned = (enum moves_owned)number(reply, TAKE_OWNED);
+    haul->all_is_put = number(reply, TAKE_ALL_IS_PUT) != 0;
+}
+
 static void on_take(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct take_op *take = arg;
     struct moves_haul haul = {.outcome = ledger_outcome_of(outcome), .next_due_in_ms = -1};
@@ -159,23 +206,8 @@ static void on_take(void *arg, enum redis_outcome outcome, const struct redis_va
     if (outcome == REDIS_REPLIED && reply->count == 0) {
         haul.no_group = true;
     } else if (outcome == REDIS_REPLIED) {
+        read_haul(reply, &haul);
         read_lists(reply, take->lease, &lists, &haul);
-        haul.now_ms = redis_integer(redis_item(reply, 0));
-        haul.next_due_in_ms = redis_integer(redis_item(reply, 1));
-        haul.more = redis_integer(redis_item(reply, 2)) != 0;
-        haul.place = redis_text(redis_item(reply, 3));
-        haul.filtered = redis_integer(redis_item(reply, 4));
-        haul.dropped = redis_integer(redis_item(reply, 5));
-        haul.owed = redis_integer(redis_item(reply, 6));
-        haul.held_for_ms = redis_integer(redis_item(reply, 8));
-        haul.paused = redis_integer(redis_item(reply, 9)) != 0;
-        haul.breaker_open = redis_integer(redis_item(reply, 10)) != 0;
-        haul.breaker_probes = (unsigned)redis_integer(redis_item(reply, 11));
-        haul.probe = redis_integer(redis_item(reply, 12)) != 0;
-        haul.expired = redis_integer(redis_item(reply, 13));
-        haul.poisonous = redis_integer(redis_item(reply, 14));
-        haul.owned = (enum moves_owned)redis_integer(redis_item(reply, 15));
-        haul.all_is_put = redis_integer(redis_item(reply, 18)) != 0;
     }
     take->fn(take->arg, &haul);
     free_lists(&lists);
