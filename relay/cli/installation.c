@@ -52,7 +52,8 @@ static bool lock_folder(struct installation *installation, struct string *why) {
     installation->lock = open(file, O_RDWR | O_CREAT, 0600);
     bool locked = installation->lock >= 0 && flock(installation->lock, LOCK_EX | LOCK_NB) == 0;
     if (!locked && errno == EWOULDBLOCK)
-        string_addf(why, "another kula-relay works in %s", installation->directory);
+        string_addf(why, "another kula-relay works in %s: stop it, or name another folder",
+                    installation->directory);
     else if (!locked)
         string_addf(why, "%s: %s", file, strerror(errno));
     free(file);

@@ -248,13 +248,14 @@ static void look_at_spool(struct stage *stage) {
     struct spool_survey *survey = NULL;
     struct string why = {0};
     char *directory = setup_path(stage->installation.directory, "spool");
-    if (spool_survey(directory, &survey, &why) == 1) {
+    int count = spool_survey(directory, &survey, &why);
+    if (count == 1) {
         stage->asking = true;
         stage->spooled = survey->last;
         ledger_look_at_spool(stage->cli.ledger, survey->id, FACT_MS, on_looked, stage);
     }
+    spool_survey_free(survey, count);
     free(directory);
-    free(survey);
     string_finish(&why);
 }
 

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/pattern.h"
 #include "base/values.h"
 #include "cli/commands.h"
 #include "cli/view.h"
-#include "base/pattern.h"
 #include "ledger/browse.h"
 
 enum {

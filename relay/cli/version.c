@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "base/version.h"
-#include "cli/commands.h"
 #include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/commit.h"
 
 int version_main(int argc, char **argv) {
