@@ -24,6 +24,7 @@ static void take_batch(struct writer *writer, struct put_queue *batch, int64_t *
            shelf_takes(&writer->shelf, *bytes + (int64_t)put->bytes)) {
         STAILQ_REMOVE_HEAD(&writer->puts, puts);
         STAILQ_INSERT_TAIL(batch, put, puts);
+        writer->put_count--;
         *bytes += (int64_t)put->bytes;
     }
     pthread_mutex_unlock(&writer->mutex);
@@ -92,6 +93,7 @@ static void refuse_one(struct writer *writer, struct put *put) {
     struct put_queue puts = STAILQ_HEAD_INITIALIZER(puts);
     pthread_mutex_lock(&writer->mutex);
     STAILQ_REMOVE_HEAD(&writer->puts, puts);
+    writer->put_count--;
     pthread_mutex_unlock(&writer->mutex);
     STAILQ_INSERT_TAIL(&puts, put, puts);
     thread_tell_outcome(writer, &puts, SPOOL_REFUSED);
@@ -137,6 +139,7 @@ void puts_refuse(struct writer *writer) {
     struct put_queue puts = STAILQ_HEAD_INITIALIZER(puts);
     pthread_mutex_lock(&writer->mutex);
     STAILQ_CONCAT(&puts, &writer->puts);
+    writer->put_count = 0;
     pthread_mutex_unlock(&writer->mutex);
     if (!STAILQ_EMPTY(&puts))
         thread_tell_outcome(writer, &puts, SPOOL_REFUSED);

@@ -6,9 +6,9 @@
  * adopted: locked, read, drained, and removed when nothing in it is needed.
  *
  * Writing is group commit: all that was put while one sync ran goes out with
- * the next, at most one every 2 ms under load. A helper thread does nothing but
- * write and sync what it is handed; everything here is called on the loop, and
- * calls back on it.
+ * the next, at most one every 2 ms under load but for those that carry many. A
+ * helper thread does nothing but write and sync what it is handed; everything
+ * here is called on the loop, and calls back on it.
  *
  * Reading is for whoever drains it into the ledger: from memory as long as the
  * reader keeps up, from the files when it fell behind or goes back. Only what

@@ -72,7 +72,8 @@ static enum task next_task(const struct writer *writer, int64_t now_ms, int64_t 
     *until_ms = INT64_MAX;
     if (is_put && writer->broken)
         return TASK_REFUSE;
-    bool batch = is_put && is_due(writer->batch_at_ms, now_ms, until_ms);
+    bool batch = is_put && (writer->put_count >= THREAD_ENOUGH ||
+                            is_due(writer->batch_at_ms, now_ms, until_ms));
     if (batch && !writer->wrote)
         return TASK_WRITE;
     enum task chore = next_chore(writer, now_ms, until_ms);

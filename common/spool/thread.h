@@ -8,7 +8,10 @@
 #include "spool/shelf.h"
 #include "spool/writer.h"
 
-enum { THREAD_AGAIN_MS = 500 }; /* from one try to the next, where something failed */
+enum {
+    THREAD_AGAIN_MS = 500, /* from one try to the next, where something failed */
+    THREAD_ENOUGH = 16,    /* puts that are worth a sync of their own: they do not wait for more */
+};
 
 STAILQ_HEAD(news_queue, news);
 
@@ -33,6 +36,7 @@ struct writer {
     /* Under the mutex. */
     bool at_work; /* the thread, and not about to end */
     struct put_queue puts;
+    size_t put_count;
     struct retired_queue retired;
     uint64_t drained;
     int64_t others_bytes;

@@ -51,10 +51,10 @@ static void hand_over(struct writer *writer) {
 
 void writer_put(struct writer *writer, struct put *put) {
     pthread_mutex_lock(&writer->mutex);
-    bool is_first = STAILQ_EMPTY(&writer->puts);
     STAILQ_INSERT_TAIL(&writer->puts, put, puts);
+    writer->put_count++;
     /* What comes behind the first is found with it: the thread is not woken for each. */
-    if (is_first)
+    if (writer->put_count == 1 || writer->put_count == THREAD_ENOUGH)
         hand_over(writer);
     else
         pthread_mutex_unlock(&writer->mutex);

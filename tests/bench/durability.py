@@ -2,10 +2,11 @@
 """What a 2xx costs when it waits for the spool, and when it waits for Redis: signed deliveries
 over TLS, as fast as they are answered, to serve alone.
 
-    python3 tests/bench/durability.py [--count N] [--connections N] [--rounds N]
+    python3 tests/bench/durability.py [--count N] [--connections N] [--rounds N] [--sync-ms N]
 
 The two take turns on the same disk: the spool with Redis at `appendfsync everysec`, the ledger
-with `appendfsync always`. Prints the medians, and the spool's as a multiple of the ledger's.
+with `appendfsync always`. With --sync-ms each sync of both takes so much longer than this disk
+needs, as it does on a network volume (about 1) or a disk that turns (about 8). Prints the medians, and the spool's as a multiple of the ledger's.
 Who sends (pour.c) costs next to nothing, and serve writes no line for each delivery, which the test
 would have to read: all of that shares the processors with what is measured. Figures of one run compare with each other;
 those of two machines do not. Exits 1 where an event was refused, or is not in the stream in the end.
@@ -16,10 +17,13 @@ import signal
 import statistics
 import sys
 
-from end_to_end import cpu_seconds
+from end_to_end import ROOT, cpu_seconds
 
-from house import House, certificate  # end_to_end knows where the tests are
-from processes import BUILD, run
+sys.path.insert(0, str(ROOT / "tests" / "chaos"))
+
+from disk_between import DiskBetween  # noqa: E402
+from house import House, certificate  # noqa: E402  (end_to_end knows where the tests are)
+from processes import BUILD, run  # noqa: E402
 
 
 def hush(house):
@@ -34,7 +38,10 @@ def one_round(durability, asked):
     try:
         crt, key = certificate()
         house.listeners = [{"address": "127.0.0.1:0", "certificate": crt, "private_key": key}]
-        house.start()
+        disk = DiskBetween(house.folder)
+        disk.order(f"sleep {asked.sync_ms}" if asked.sync_ms else "")
+        with disk.in_between():
+            house.start()
         hush(house)
         processes = {"serve": house.serve.pid, "redis": house.redis.process.pid}
         before = {name: cpu_seconds(pid) for name, pid in processes.items()}
@@ -57,6 +64,7 @@ def main():
     parser.add_argument("--count", type=int, default=30000)
     parser.add_argument("--connections", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sync-ms", type=int, default=0)
     asked = parser.parse_args()
     rounds, all_whole = {"spool": [], "ledger": []}, True
     for _ in range(asked.rounds):

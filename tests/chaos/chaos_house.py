@@ -3,16 +3,14 @@ processes that are killed by name, and a disk of its own for the spool."""
 
 import contextlib
 import os
-import pathlib
 import shutil
 import subprocess
 import time
 
+from disk_between import DiskBetween
 from house import Forward, House, Serve, certificate
 from redis_pair import ChaosRedis
 from wires import Proxy, Sink
-
-HERE = pathlib.Path(__file__).resolve().parent
 
 # One line an event each: they go to the files only.
 CHATTER = ('"message":"delivered"', '"message":"delivery stored"')
@@ -60,7 +58,7 @@ class ChaosHouse(House):
         crt, key = certificate()
         self.listeners = [{"address": "127.0.0.1:0", "certificate": crt, "private_key": key}]
         self.own_disk = False     # the spool has a file system of its own, whose size we say
-        self.disk_orders = None   # the file through which serve's disk is told to be slow or to fail
+        self.disk = None          # serve's, which can be told to be slow or to fail
         if asked.durability == "spool":
             self._prepare_spool()
         self.door = net.do(Proxy().open())
@@ -86,13 +84,7 @@ class ChaosHouse(House):
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=700", "spool", folder],
                            check=True)
             self.own_disk = True
-        shim = self.folder / "slow_disk.so"
-        compiler = shutil.which(os.environ.get("CC", "cc"))
-        if compiler:
-            subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", shim, HERE / "slow_disk.c", "-ldl"],
-                           check=True)
-            self.disk_orders = self.folder / "disk-orders"
-            self.order_disk("")
+        self.disk = DiskBetween(self.folder)
         self.serve_settings = {"spool": {"directory": str(folder), "max_size": "1GiB", "keep": "1h"}}
 
     def config(self):
@@ -105,7 +97,7 @@ class ChaosHouse(House):
 
     def start_serve(self):
         self.configure()
-        with self._disk_in_between():
+        with self.disk.in_between() if self.disk else contextlib.nullcontext():
             self.serve = ChaosServe(self)
         self.processes.append(self.serve)
         self.serve.ready(1)
@@ -134,22 +126,6 @@ class ChaosHouse(House):
             disk = os.statvfs(self.spool_folder)
             size = (disk.f_blocks - disk.f_bfree) * disk.f_frsize + max(left, 1 << 20)
         subprocess.run(["mount", "-o", f"remount,size={size}", self.spool_folder], check=True)
-
-    def order_disk(self, order):
-        """As slow_disk.c reads it: `sleep MS`, `fail`, or nothing."""
-        new = self.disk_orders.with_suffix(".new")
-        new.write_text(order)
-        new.rename(self.disk_orders)
-
-    @contextlib.contextmanager
-    def _disk_in_between(self):
-        """Who starts in here does its fdatasync through slow_disk.c."""
-        ours = {"LD_PRELOAD": str(self.folder / "slow_disk.so"), "CHAOS_DISK_ORDERS": str(self.disk_orders)}
-        if self.disk_orders:
-            os.environ.update(ours)
-        yield
-        for name in ours if self.disk_orders else ():
-            del os.environ[name]
 
     # The end.
 

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 int fdatasync(int file) {
-    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
+    int (*real)(int);
+    void *found = dlsym(RTLD_NEXT, "fdatasync");
+    memcpy(&real, &found, sizeof real); /* C knows no other way from one to the other */
     const char *path = getenv("CHAOS_DISK_ORDERS");
     char order[64] = "";
     int orders = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;

@@ -42,7 +42,7 @@ class Troubles:
     def _possible(self, name):
         if name == "fill disk":
             return self.house.own_disk and not self._forgets
-        return name != "slow disk" or bool(self.house.disk_orders)
+        return name != "slow disk" or bool(self.house.disk)
 
     def run(self, seconds, tick):
         end = time.monotonic() + seconds
@@ -159,14 +159,14 @@ class Troubles:
             if word == "fill":
                 self.house.disk_size(seed % (48 << 20))
             else:
-                self.house.order_disk("fail" if seed % 4 == 0 and not self._forgets else f"sleep {ms}")
+                self.house.disk.order("fail" if seed % 4 == 0 and not self._forgets else f"sleep {ms}")
             self._later(min(long_s, 4), lambda: self._disk_well(trouble))
 
     def _disk_well(self, trouble):
         if self.house.own_disk:
             self.house.disk_size(None)
-        if self.house.disk_orders:
-            self.house.order_disk("")
+        if self.house.disk:
+            self.house.disk.order("")
         self._busy.discard("disk")
         trouble.until = time.monotonic()
 
