@@ -1,7 +1,6 @@
 /* A disk in between, preloaded into `serve`: each fdatasync first looks into the
  * file that CHAOS_DISK_ORDERS names. "sleep MS" makes it slow, "fail" makes it
  * fail with EIO, without having synced; an empty file lets it through. */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
