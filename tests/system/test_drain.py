@@ -2,9 +2,11 @@
 
 import signal
 import threading
+import time
 
-from house import Story
+from house import SECRET, Story
 from sim import wire
+from sim.kula import signed_headers
 
 
 class Drain(Story):
@@ -52,6 +54,19 @@ class Drain(Story):
         self.assertEqual(sorted(ids), sorted(one.event_id for one in sent), "something came twice")
 
 
+    def test_forward_told_twice_ends_at_once_and_what_was_under_way_is_still_owed(self):
+        crm = self.house.service("crm")
+        crm.stall(times=1)
+        self.house.start()
+        self.house.post(b'{"event":"ping","event_id":"evt_1"}')
+        self.house.forward.wait("attempts_in_flight", {"service": "crm"}, 1)
+        self.house.forward.signal(signal.SIGTERM)
+        self.house.forward.said("stopping: attempts in flight are finished")
+        self.house.forward.signal(signal.SIGTERM)
+        self.house.forward.ended(deadline_s=5)
+        self.assertEqual(self.house.ledger.owed("crm"), 1)
+
+
 class DrainOfWhatWaitsForRedis(Story):
     durability = "ledger"
 
@@ -77,6 +92,21 @@ class DrainOfWhatWaitsForRedis(Story):
         self.assertTrue(all(one.closes for one in answers), answers)
         serve.ended()
         self.assertEqual(self.house.ledger.length(), 5)
+
+    def test_serve_told_twice_ends_at_once_though_a_delivery_is_held(self):
+        self.house.start()
+        serve = self.house.serve
+        self.house.redis.freeze()
+        body = b'{"event":"ping","event_id":"evt_1"}'
+        held = self.enterContext(wire.Wire(serve.url))
+        held.send(wire.request("POST", self.house.PATH, signed_headers(SECRET, body, int(time.time())), body))
+        serve.wait("deliveries_in_flight", {}, 1)
+        serve.signal(signal.SIGTERM)
+        serve.said("draining")
+        serve.signal(signal.SIGTERM)
+        serve.said("told twice to stop, not waiting", deliveries="1")
+        serve.ended(deadline_s=5, expect=1)
+        self.house.redis.thaw()
 
     def send(self, n, answers):
         answers.append(self.house.post(b'{"event":"ping","event_id":"evt_%d"}' % n))
