@@ -146,6 +146,7 @@ static void on_tick(void *arg) {
     if (!spool->adopted)
         retention_sweep(spool);
     note_progress(spool);
+    writer_go_on(spool->writer);
 }
 
 struct spool *spool_open(struct loop *loop, const struct spool_options *options,

@@ -1,6 +1,7 @@
 #include "spool/writer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -41,6 +42,11 @@ struct news *writer_take_news(struct writer *writer) {
 
 static void start_thread(struct writer *);
 
+static bool has_work(const struct writer *writer) {
+    return !STAILQ_EMPTY(&writer->puts) || !STAILQ_EMPTY(&writer->retired) ||
+           writer->checkpoint_wanted;
+}
+
 static void hand_over(struct writer *writer) {
     bool at_work = writer->at_work;
     pthread_cond_signal(&writer->work);
@@ -55,6 +61,14 @@ void writer_put(struct writer *writer, struct put *put) {
     writer->put_count++;
     /* What comes behind the first is found with it: the thread is not woken for each. */
     if (writer->put_count == 1 || writer->put_count == THREAD_ENOUGH)
+        hand_over(writer);
+    else
+        pthread_mutex_unlock(&writer->mutex);
+}
+
+void writer_go_on(struct writer *writer) {
+    pthread_mutex_lock(&writer->mutex);
+    if (has_work(writer))
         hand_over(writer);
     else
         pthread_mutex_unlock(&writer->mutex);
@@ -104,16 +118,20 @@ static void join_thread(struct writer *writer) {
     writer->begun = false;
 }
 
-/* Signals are the loop's. */
+/* Signals are the loop's. Many spools may want one at once, and the system may have no more to
+ * give: then the work waits for writer_go_on. */
 static void start_thread(struct writer *writer) {
     sigset_t all, before;
     join_thread(writer); /* it has ended, or is about to */
-    writer->begun = writer->at_work = true;
+    writer->at_work = true;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&writer->thread, NULL, thread_run, writer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    assert(error == 0);
+    assert(error == 0 || error == EAGAIN);
+    writer->begun = error == 0;
+    if (error)
+        writer->at_work = false;
 }
 
 struct writer *writer_start(struct loop *loop, const struct writer_options *options) {
@@ -149,7 +167,10 @@ void writer_stop(struct writer *writer) {
     pthread_mutex_lock(&writer->mutex);
     writer->stopping = true;
     hand_over(writer);
+    bool ran = writer->begun;
     join_thread(writer);
+    if (!ran && has_work(writer))
+        thread_run(writer); /* there was no thread to be had; we would wait for it anyway */
 }
 
 void writer_destroy(struct writer *writer) {

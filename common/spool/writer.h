@@ -65,6 +65,8 @@ void writer_stop(struct writer *);
 void writer_destroy(struct writer *); /* stopped, and its news taken */
 
 void writer_put(struct writer *, struct put *); /* takes it, until it comes back as news */
+/* Again and again: where there was no thread for what it was handed, there may be one now. */
+void writer_go_on(struct writer *);
 void writer_share(struct writer *, int64_t others_bytes); /* that others take of max_bytes */
 void writer_checkpoint(struct writer *, uint64_t drained);
 /* Nobody reads this segment any more. First a checkpoint says that it may be gone. */
