@@ -132,11 +132,11 @@ static bool is_root(const char *folder) {
 }
 
 /* False where that would be everything. */
-static bool allow_folder_of(struct sandbox *sandbox, struct text path) {
+static bool allow_folder_of(struct sandbox *sandbox, struct text path, uint64_t rights) {
     char *folder = text_copy(folder_of(path));
     bool allowed = !is_root(folder);
     if (allowed)
-        allow(sandbox, folder, READ_FILES);
+        allow(sandbox, folder, rights);
     free(folder);
     return allowed;
 }
@@ -148,11 +148,15 @@ static bool is_mount(const char *path) {
            about.stx_attributes_mask & about.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 }
 
-static void allow_end(struct sandbox *sandbox, const char *path) {
+static bool is_folder(const char *path) {
     struct stat about;
-    if (stat(path, &about) < 0)
+    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+static void allow_end(struct sandbox *sandbox, const char *path) {
+    if (access(path, F_OK) < 0)
         return;
-    if (S_ISDIR(about.st_mode) || is_mount(path) || !allow_folder_of(sandbox, text_of(path)))
+    if (is_folder(path) || is_mount(path) || !allow_folder_of(sandbox, text_of(path), READ_FILES))
         allow(sandbox, path, READ_FOLDERS);
 }
 
@@ -172,8 +176,13 @@ static size_t find_link(const char *path, char target[PATH_MAX]) {
     return 0;
 }
 
-/* A path that begins at the root. */
-static void follow(struct sandbox *sandbox, const char *path, int links) {
+/* Kubernetes' "..data" does not. */
+static bool leads_upwards(const char *target) {
+    return text_starts(text_of(target), "../") || strcmp(target, "..") == 0;
+}
+
+/* A path that begins at the root, and what is needed where it is exchanged. */
+static void follow(struct sandbox *sandbox, const char *path, uint64_t rights, int links) {
     char target[PATH_MAX];
     size_t end = find_link(path, target);
     if (!end) {
@@ -189,12 +198,12 @@ static void follow(struct sandbox *sandbox, const char *path, int links) {
      * after where it leads to its neighbour, as "current" to "releases/7"; /var/run would open all.
      */
     if (!path[end])
-        allow_folder_of(sandbox, text_slice(path, end));
-    else if (target[0] != '/' && !text_starts(text_of(target), ".."))
-        allow_folder_of(sandbox, string_text(&next));
+        allow_folder_of(sandbox, text_slice(path, end), rights);
+    else if (target[0] != '/' && !leads_upwards(target))
+        allow_folder_of(sandbox, string_text(&next), rights);
     string_add_of(&next, path + end);
     if (links < LINKS_MOST)
-        follow(sandbox, next.data, links + 1);
+        follow(sandbox, next.data, rights, links + 1);
     string_finish(&next);
 }
 
@@ -202,7 +211,7 @@ void sandbox_read(struct sandbox *sandbox, const char *path) {
     struct string whole = {0};
     char *here = *path == '/' ? NULL : getcwd(NULL, 0);
     string_addf(&whole, "%s%s%s", here ? here : "", here ? "/" : "", path);
-    follow(sandbox, whole.data, 0);
+    follow(sandbox, whole.data, is_folder(path) ? READ_FOLDERS : READ_FILES, 0);
     string_finish(&whole);
     free(here);
 }

@@ -23,7 +23,8 @@ struct sandbox *sandbox_create(bool ports);
 /* The file that a name leads to, and whatever takes its place, be it renamed into its folder or
  * behind an exchanged symbolic link as in Kubernetes: so the folders in which that happens may be
  * read. But never the root, and only the file where it is a mount of its own, as in a container.
- * Where the name leads to a folder, that one with its list. What is not there is passed over. */
+ * Where the name leads to a folder, that one with its list, and what takes its place behind such a
+ * link. What is not there is passed over. */
 void sandbox_read(struct sandbox *, const char *path);
 /* Just this: a file that nobody exchanges while we run, or a folder with all that is in it. */
 void sandbox_read_as_it_is(struct sandbox *, const char *path);

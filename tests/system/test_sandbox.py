@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 
-from house import Story, certificate, server_tls
+from house import SECRET, Story, certificate, server_tls
 from processes import WATCHED, until
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -133,6 +133,21 @@ class Sandbox(Story):
         self.assertEqual(crm.requests[0].header("Authorization"), "Bearer x")
 
     # What goes on.
+
+    def test_a_secret_in_a_folder_of_a_volume_is_exchanged_as_kubernetes_does_it(self):
+        new = b"whsec_test_that_is_another_one"
+        for name, secret in (("..1", SECRET), ("..2", new)):
+            (self.outside / name / "kula").mkdir(parents=True)
+            (self.outside / name / "kula" / "secret").write_bytes(secret)
+        (self.outside / "..data").symlink_to("..1")
+        (self.outside / "kula").symlink_to("..data/kula")
+        self.house.endpoints[0]["secret_files"] = [str(self.outside / "kula" / "secret")]
+        self.house.start()
+        self.landlock(self.house.serve)
+        (self.outside / "..new").symlink_to("..2")
+        os.replace(self.outside / "..new", self.outside / "..data")
+        self.house.serve.said("reload taken", cause="file")
+        self.assertEqual(self.house.post(b"{}", secret=new).status, 200)  # penned
 
     def test_redis_is_found_again_by_its_name(self):
         self.house.redis.listen_tcp("default on nopass ~* &* +@all")

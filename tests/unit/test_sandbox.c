@@ -129,6 +129,8 @@ static int judge(const struct trial *trials, size_t count) {
 static void fill(struct sandbox *sandbox) {
     sandbox_read(sandbox, "named/file");
     sandbox_read(sandbox, "volume/secret");
+    sandbox_read(sandbox, "items/kula/secret");
+    sandbox_read(sandbox, "folders/kula");
     sandbox_read(sandbox, "app/current/file");
     sandbox_read(sandbox, "secrets");
     sandbox_read(sandbox, "missing/file");
@@ -139,11 +141,19 @@ static void fill(struct sandbox *sandbox) {
 
 /* From outside, while the process is inside: as Kubernetes, certbot and deployments do it. */
 static void exchange(void) {
+    static const struct {
+        const char *to, *new, *link;
+    } links[] = {
+        {"..2", "volume/..new", "volume/..data"},
+        {"..2", "items/..new", "items/..data"},
+        {"..2", "folders/..new", "folders/..data"},
+        {"releases/2", "app/.new", "app/current"},
+    };
     assert_int_equal(rename("named/.new", "named/file"), 0);
-    assert_int_equal(symlink("..2", "volume/..new"), 0);
-    assert_int_equal(rename("volume/..new", "volume/..data"), 0);
-    assert_int_equal(symlink("releases/2", "app/.new"), 0);
-    assert_int_equal(rename("app/.new", "app/current"), 0);
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+        assert_int_equal(symlink(links[i].to, links[i].new), 0);
+        assert_int_equal(rename(links[i].new, links[i].link), 0);
+    }
 }
 
 /* From the version of Landlock on that knows of it. */
@@ -186,6 +196,9 @@ static void test_a_process_keeps_to_the_files_that_were_named(void **state) {
         {lists, "named", EACCES, "but nobody sees what stands there"},
         {writes, "named/file", EACCES, "and nobody writes"},
         {reads, "volume/secret", 0, "exchanged as Kubernetes does it"},
+        {reads, "items/kula/secret", 0, "also where its items have folders"},
+        {reads, "folders/kula/secret", 0, "and where it is such a folder that was named"},
+        {lists, "folders/kula", 0, "with its list"},
         {reads, "app/current/file", 0, "exchanged as a deployment does it"},
         {reads, "secrets/one", 0, "what is in a named folder is read"},
         {lists, "secrets", 0, "and listed"},
@@ -242,10 +255,14 @@ static int set_up(void **state) {
     (void)state;
     return system(
         "mkdir -p named volume/..1 volume/..2 app/releases/1 app/releases/2 secrets alone "
+        "items/..1/kula items/..2/kula folders/..1/kula folders/..2/kula "
         "spool elsewhere && for f in named/file named/other named/.new volume/..1/secret "
-        "volume/..2/secret app/releases/1/file app/releases/2/file secrets/one "
+        "volume/..2/secret items/..1/kula/secret items/..2/kula/secret folders/..1/kula/secret "
+        "folders/..2/kula/secret app/releases/1/file app/releases/2/file secrets/one "
         "alone/file alone/other elsewhere/file; do echo x >$f; done && "
-        "ln -sfn ..1 volume/..data && ln -sf ..data/secret volume/secret && "
+        "for v in volume items folders; do ln -sfn ..1 $v/..data; done && "
+        "ln -sf ..data/secret volume/secret && ln -sfn ..data/kula items/kula && "
+        "ln -sfn ..data/kula folders/kula && "
         "ln -sfn releases/1 app/current && cp /bin/true spool/program");
 }
 
