@@ -185,19 +185,26 @@ static bool read_folder(struct adoption *adoption, struct folder *folder, struct
     return good;
 }
 
+/* A running process has others to serve: each that is held would cost it the time for all tries. */
+static enum folder_locked try_lock(const struct adoption *adoption, struct folder *folder) {
+    return adoption->options->is_open ? folder_lock_at_once(folder, adoption->disk)
+                                      : folder_lock(folder, adoption->disk);
+}
+
 static bool adopt(struct adoption *adoption, const char *name, struct string *why) {
     struct folder folder = {.lock = -1};
     if (!folder_named(&folder, adoption->options->directory, name))
         return true; /* somebody else's */
     const struct spool_options *options = adoption->options;
+    struct string trouble = {0};
     bool good = true;
     if (options->is_open && options->is_open(options->arg, folder.id)) {
         folder_finish(&folder, adoption->disk);
         return true;
     }
-    switch (folder_lock(&folder, adoption->disk)) {
+    switch (try_lock(adoption, &folder)) {
     case FOLDER_LOCKED:
-        good = read_folder(adoption, &folder, why);
+        good = read_folder(adoption, &folder, &trouble);
         break;
     case FOLDER_HELD:
         if (!options->is_open)
@@ -206,15 +213,16 @@ static bool adopt(struct adoption *adoption, const char *name, struct string *wh
     case FOLDER_GONE:
         break;
     case FOLDER_FAILED:
-        string_addf(why, "cannot lock %s: %s", folder.path, strerror(errno));
+        string_addf(&trouble, "cannot lock %s: %s", folder.path, strerror(errno));
         good = false;
         break;
     }
     if (!good)
         string_addf(why,
-                    ". Something in it may not be in Redis yet: mend it, or move %s elsewhere to "
-                    "start without it",
-                    folder.path);
+                    "%s%s. Something in it may not be in Redis yet: mend it, or move %s elsewhere "
+                    "to start without it",
+                    why->size ? "; " : "", trouble.data, folder.path);
+    string_finish(&trouble);
     folder_finish(&folder, adoption->disk);
     return good;
 }
@@ -248,7 +256,8 @@ int spool_adopt(struct loop *loop, const struct spool_options *options, struct s
     };
     bool good = list(&adoption, why);
     for (size_t i = 0; i < adoption.name_count; i++) {
-        good = good && adopt(&adoption, adoption.names[i], why);
+        if (good && !adopt(&adoption, adoption.names[i], why))
+            good = options->is_open; /* the others have nothing to do with it */
         free(adoption.names[i]);
     }
     free(adoption.names);

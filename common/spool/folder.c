@@ -125,16 +125,13 @@ static int open_lock(const struct disk *disk, const char *path) {
     return file;
 }
 
-static int try_lock(const struct disk *disk, int file) {
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        if (disk->lock(disk->arg, file) == 0)
-            return 0;
-        if (errno != EWOULDBLOCK)
+static int try_lock(const struct disk *disk, int file, int tries) {
+    while (disk->lock(disk->arg, file) < 0) {
+        if (errno != EWOULDBLOCK || --tries == 0)
             return -1;
         nanosleep(&(struct timespec){0, 1000000}, NULL);
     }
-    errno = EWOULDBLOCK;
-    return -1;
+    return 0;
 }
 
 static void on_any_name(void *arg, const char *entry) {
@@ -142,7 +139,7 @@ static void on_any_name(void *arg, const char *entry) {
     (void)entry;
 }
 
-enum folder_locked folder_lock(struct folder *folder, const struct disk *disk) {
+static enum folder_locked lock(struct folder *folder, const struct disk *disk, int tries) {
     struct string path = {0};
     string_addf(&path, "%s/lock", folder->path);
     int file = open_lock(disk, path.data);
@@ -150,7 +147,7 @@ enum folder_locked folder_lock(struct folder *folder, const struct disk *disk) {
     if (file < 0)
         return errno == ENOENT || errno == ENOTDIR ? FOLDER_GONE : FOLDER_FAILED;
     /* Its owner may have removed it all between the two calls, and let go of the lock then. */
-    int status = try_lock(disk, file);
+    int status = try_lock(disk, file, tries);
     if (status == 0)
         status = disk->list(disk->arg, folder->path, on_any_name, NULL);
     if (status == 0) {
@@ -161,6 +158,14 @@ enum folder_locked folder_lock(struct folder *folder, const struct disk *disk) {
     disk->close(disk->arg, file);
     errno = error;
     return error == EWOULDBLOCK ? FOLDER_HELD : error == ENOENT ? FOLDER_GONE : FOLDER_FAILED;
+}
+
+enum folder_locked folder_lock(struct folder *folder, const struct disk *disk) {
+    return lock(folder, disk, LOCK_TRIES);
+}
+
+enum folder_locked folder_lock_at_once(struct folder *folder, const struct disk *disk) {
+    return lock(folder, disk, 1);
 }
 
 /* ---------------------------------------------------------------- removing */

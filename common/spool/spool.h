@@ -46,7 +46,8 @@ struct spool *spool_create(struct loop *, const struct spool_options *, struct s
 /* Locks and opens those that nobody holds, for reading only; those in which nothing is, it removes.
  * How many; they are in *adopted, the oldest first (free the array, destroy each). -1 with a
  * sentence where one cannot be read: a read error is not an empty spool; or where one has a version
- * that this program does not know. */
+ * that this program does not know. With is_open there is a sentence for each such one, and the
+ * others are adopted all the same: this is no start that could be refused. */
 int spool_adopt(struct loop *, const struct spool_options *, struct spool ***adopted,
                 struct string *why);
 /* Stops the thread after what it was handed; callbacks of puts still open come

@@ -147,8 +147,8 @@ static bool adopt(struct spools *spools, bool again, struct string *why) {
 static void on_look_round(void *arg) {
     struct spools *spools = arg;
     struct string why = {0};
-    if (!adopt(spools, true, &why) &&
-        !text_equal(string_text(&why), string_text(&spools->cannot_adopt)))
+    adopt(spools, true, &why);
+    if (why.size && !text_equal(string_text(&why), string_text(&spools->cannot_adopt)))
         log_error("spool cannot be adopted reason=%s", why.data);
     string_finish(&spools->cannot_adopt);
     spools->cannot_adopt = why;

@@ -3,6 +3,7 @@
 `./run bench no_gap` replaces it fifty times.
 """
 
+import shutil
 import signal
 import socket
 import time
@@ -144,6 +145,22 @@ class Gone(Story):
 
     def test_what_one_that_was_killed_left_the_other_one_drains(self):
         self.left_behind(lambda gone: gone.kill())
+
+
+    def test_one_that_cannot_be_read_keeps_none_of_the_others(self):
+        def end(gone):
+            gone.kill()
+            [*left] = self.house.spool_folder.iterdir()
+            for one in left:  # with what belongs to another one in it
+                copied_to = self.house.spool_folder / one.name[::-1]
+                shutil.copytree(one, copied_to)
+                self.copies.append(str(copied_to))
+
+        self.copies = []
+        self.left_behind(end)
+        told = self.house.serve.said("spool cannot be adopted")["reason"]
+        for one in self.copies:
+            self.assertIn(f"{one}/segment-0000000001: it belongs to another spool than its folder says", told)
 
 
 class HandedWrongly(Story):
