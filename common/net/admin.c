@@ -1,6 +1,7 @@
 #include "net/admin.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -144,12 +145,24 @@ struct admin *admin_start(struct loop *loop, const struct admin_options *options
 
 /* Whether we are alone is known only without a listener of our own: then one that wants the
  * address for itself gets it. */
+static bool is_alone(const struct admin *admin) {
+    struct string why = {0};
+    int descriptor = address_listen(string_text(&admin->bound), &why);
+    if (descriptor >= 0)
+        close(descriptor);
+    string_finish(&why);
+    return descriptor >= 0;
+}
+
+/* Kept to ourselves, the address would keep the next process from starting until we have gone. */
 void admin_yield(struct admin *admin) {
     struct string why = {0};
+    int descriptor = -1;
     if (!admin || !admin->shared)
         return;
     http_server_destroy(admin->server);
-    int descriptor = address_listen(string_text(&admin->bound), &why);
+    if (is_alone(admin))
+        descriptor = address_listen_beside(string_text(&admin->bound), &why);
     admin->server = descriptor < 0 ? NULL : serve_pages(admin, descriptor);
     string_finish(&why);
 }

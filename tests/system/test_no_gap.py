@@ -12,6 +12,7 @@ import unittest
 from house import SECRET, House, Story, certificate
 from processes import SLOW, free_port, until
 from sim import wire
+from sim.kula import signed_headers
 from sim.steady import Steady
 
 RATE = 500 // SLOW
@@ -116,6 +117,25 @@ class Replaced(Story):
             self.assertEqual(new.admin.get("/readyz").json()["status"], "ready")
         old.ended()
         del idle
+
+    def test_by_one_that_starts_while_the_last_one_still_drains(self):
+        give_fixed_places(self.house)
+        self.house.start()
+        old, body = self.house.serve, b'{"event":"ping","event_id":"evt_1"}'
+        late = self.enterContext(wire.Wire(old.url, timeout_s=20 * SLOW))
+        whole = wire.request("POST", House.PATH, signed_headers(SECRET, body, int(time.time())), body)
+        late.send(whole[:-1])
+        old.wait("bytes_in_flight", {}, len(body))
+        old.signal(signal.SIGTERM)
+        old.said("draining")
+        self.house.start_serve()
+        self.assertEqual(self.house.post(b'{"event":"ping","event_id":"evt_2"}').status, 200)
+        self.assertTrue(old.alive())
+        late.send(whole[-1:])
+        self.assertEqual(late.answer().status, 200)
+        old.ended()
+        self.house.drain()
+        self.assertCountEqual(self.house.ledger.event_ids(), ["evt_1", "evt_2"])
 
 
 class Gone(Story):
