@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/config_watch.h"
 #include "base/sandbox.h"
@@ -100,11 +99,8 @@ static void allow_serve(struct sandbox *sandbox, const struct config *config) {
     for (size_t i = 0; i < config->listener_count; i++)
         allow_address(sandbox, config->listeners[i].address);
     allow_address(sandbox, config->serve_admin);
-    if (!config->spool_directory)
-        return;
-    mkdir(config->spool_directory,
-          0700); /* as the spool does it, because a rule is for what is there */
-    sandbox_write(sandbox, config->spool_directory);
+    if (config->spool_directory)
+        sandbox_write(sandbox, config->spool_directory);
 }
 
 /* Services may be anywhere, and come and go. */

@@ -36,13 +36,13 @@ static bool make_synced(const struct disk *disk, const char *path) {
 }
 
 /* With those above it that are missing. */
-static bool make_directory(const struct disk *disk, const char *directory) {
+static bool make_with_parents(const struct disk *disk, const char *directory) {
     if (make_synced(disk, directory) || errno == EEXIST)
         return true;
     if (errno != ENOENT)
         return false;
     char *parent = parent_of(directory);
-    bool good = strcmp(parent, directory) != 0 && make_directory(disk, parent);
+    bool good = strcmp(parent, directory) != 0 && make_with_parents(disk, parent);
     free(parent);
     return good && (make_synced(disk, directory) || errno == EEXIST);
 }
@@ -52,6 +52,15 @@ static char *without_last_slashes(const char *directory) {
     while (size > 1 && directory[size - 1] == '/')
         size--;
     return memory_copy(directory, size);
+}
+
+bool folder_make_directory(const struct disk *disk, const char *directory) {
+    char *clean = without_last_slashes(directory);
+    bool good = make_with_parents(disk, clean);
+    int error = errno;
+    free(clean);
+    errno = error;
+    return good;
 }
 
 static void name(struct folder *folder, const char *directory, const char *id) {
@@ -86,11 +95,8 @@ static enum folder_locked make_locked(struct folder *folder, const struct disk *
 
 bool folder_create(struct folder *folder, const struct disk *disk, const char *directory,
                    struct string *why) {
-    char *clean = without_last_slashes(directory);
-    bool good = make_directory(disk, clean);
-    free(clean);
     *folder = (struct folder){.lock = -1};
-    if (!good)
+    if (!folder_make_directory(disk, directory))
         return failed(why, "make", directory);
     for (int i = 0; i < CREATE_TRIES; i++) {
         enum folder_locked locked = make_locked(folder, disk, directory);

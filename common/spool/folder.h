@@ -13,6 +13,9 @@ struct folder {
     int lock; /* -1: not locked */
 };
 
+/* Where it is missing; its name is synced then. False with errno. */
+bool folder_make_directory(const struct disk *, const char *directory);
+
 /* A new one with a random id, locked, its name synced. The directory is made where it is missing.
  */
 bool folder_create(struct folder *, const struct disk *, const char *directory, struct string *why);

@@ -194,6 +194,10 @@ void spool_start(struct spool *spool, const struct checkpoint *checkpoint) {
     loop_timer_set(spool->tick, TICK_MS);
 }
 
+void spool_make_directory(const char *directory) {
+    folder_make_directory(&disk_real, directory);
+}
+
 struct spool *spool_create(struct loop *loop, const struct spool_options *options,
                            struct string *why) {
     const struct disk *disk = options->disk ? options->disk : &disk_real;

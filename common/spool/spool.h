@@ -39,6 +39,10 @@ struct spool_options {
     void *arg;
 };
 
+/* Where it is missing, with its name synced: for whoever can do that now and not when a spool is
+ * created, which tells, too, where it could not be made. */
+void spool_make_directory(const char *directory);
+
 /* A new one, locked and synced with its folder. NULL with a sentence: the
  * directory cannot be made or written. */
 struct spool *spool_create(struct loop *, const struct spool_options *, struct string *why);

@@ -336,6 +336,8 @@ static void take_signals(struct serve *serve) {
 }
 
 static bool start(struct serve *serve, struct string *why) {
+    if (serve->config->spool_directory) /* the sandbox hides where it stands */
+        spool_make_directory(serve->config->spool_directory);
     /* Before the spool has a thread. */
     confine(serve->config, CONFIG_FOR_SERVE, serve->metrics);
     if (!start_ledger(serve, why) || !start_spools(serve, why))

@@ -89,6 +89,14 @@ class Sandbox(Story):
         if version >= 4:
             self.assertEqual(serve[call], errno.EACCES)
 
+    def test_the_name_of_a_new_spool_folder_outlives_a_loss_of_power(self):
+        state = self.house.folder / "state"
+        state.mkdir()
+        self.house.spool_folder = state / "spool"
+        with self.probe([]):
+            self.house.start_serve()
+        self.assertIn(str(state), [entry["folder"] for entry in self.house.serve.logged("synced")])
+
     # Reloads.
 
     def refused(self, process):
