@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -47,6 +48,12 @@ static bool is_silent(void) {
     return poll(&readable, 1, 0) == 0;
 }
 
+static int64_t now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 static int set_up(void **state) {
     (void)state;
     unsetenv("NOTIFY_SOCKET");
@@ -77,6 +84,22 @@ static void tell_a_life(struct supervisor *supervisor) {
     supervisor_stopping(supervisor, "finishing");
     assert_string_equal(hear(), "STOPPING=1\nSTATUS=finishing");
     assert_true(is_silent());
+}
+
+/* With Type=notify-reload systemd waits for a time that is not before its own. */
+static void test_a_reload_is_told_to_have_begun_after_it_was_asked_for(void **state) {
+    (void)state;
+    static const char before[] = "RELOADING=1\nMONOTONIC_USEC=";
+    char name[64];
+    snprintf(name, sizeof name, "@kula-relay-test-%d", (int)getpid());
+    open_ear(name);
+    struct supervisor *supervisor = supervisor_create(loop);
+    for (int i = 0; i < 20; i++) {
+        int64_t asked_us = now_us();
+        supervisor_reloading(supervisor);
+        assert_in_range(strtoll(hear() + strlen(before), NULL, 10), asked_us, now_us());
+    }
+    supervisor_destroy(supervisor);
 }
 
 static void test_a_life_is_told_at_a_path(void **state) {
@@ -167,6 +190,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_a_life_is_told_at_a_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_life_is_told_in_the_abstract_namespace, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_reload_is_told_to_have_begun_after_it_was_asked_for,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_while_the_loop_turns_the_watchdog_hears_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_another_process_watchdog_hears_nothing, set_up,
