@@ -17,7 +17,7 @@
 enum { VALUE_MOST = 2000 }; /* a stranger's path may be long; a line stays readable */
 
 static const char *program_name = "kula-relay";
-static enum log_level least = LOG_LEVEL_INFO;
+static _Atomic enum log_level least = LOG_LEVEL_INFO; /* threads log too */
 static enum log_format format_wanted = LOG_FORMAT_AUTO;
 
 const char *log_level_name(enum log_level level) {

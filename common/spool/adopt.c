@@ -1,5 +1,5 @@
-/* What earlier starts left behind: found, locked, read, and opened to be
- * drained. */
+#include "spool/adopt.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,21 +12,15 @@
 #include "spool/recover.h"
 #include "spool/room.h"
 
-struct adoption {
-    struct loop *loop;
-    const struct spool_options *options;
-    const struct disk *disk;
-    char **names;
-    size_t name_count;
-    struct spool **adopted;
-    int count;
+struct names {
+    char **all;
+    size_t count;
 };
 
 static void on_name(void *arg, const char *name) {
-    struct adoption *adoption = arg;
-    adoption->names =
-        memory_resize(adoption->names, (adoption->name_count + 1) * sizeof *adoption->names);
-    adoption->names[adoption->name_count++] = text_copy(text_of(name));
+    struct names *names = arg;
+    names->all = memory_resize(names->all, (names->count + 1) * sizeof *names->all);
+    names->all[names->count++] = text_copy(text_of(name));
 }
 
 struct content {
@@ -48,18 +42,6 @@ static bool is_only_copies(const struct adoption *adoption, const struct folder 
     const struct disk *disk = adoption->disk;
     return disk->list(disk->arg, folder->path, on_entry, &content) == 0 && content.copies &&
            !content.segments;
-}
-
-static void add(struct adoption *adoption, struct spool *spool) {
-    struct spool_figures figures;
-    spool_figures(spool, &figures);
-    log_info("adopted spool id=%s records=%" PRIu64 " undrained=%" PRIu64
-             " damaged_records=%" PRId64 " damaged_bytes=%" PRId64,
-             spool->folder.id, figures.records, figures.undrained, figures.damaged_records,
-             figures.damaged_bytes);
-    adoption->adopted =
-        memory_resize(adoption->adopted, ((size_t)adoption->count + 1) * sizeof *adoption->adopted);
-    adoption->adopted[adoption->count++] = spool;
 }
 
 /* ---------------------------------------------------------------- closing */
@@ -139,19 +121,6 @@ static void close_recovered(const struct adoption *adoption, const struct folder
 
 /* ---------------------------------------------------------------- one folder */
 
-static void open_recovered(struct adoption *adoption, struct folder *folder,
-                           struct recovery *recovery) {
-    struct spool *spool = spool_open(adoption->loop, adoption->options, folder);
-    spool->adopted = true;
-    spool->last = spool->given = recovery->last;
-    string_add_of(&spool->trouble, "it was left by an earlier start, and is only drained");
-    TAILQ_CONCAT(&spool->segments, &recovery->segments, segments);
-    spool->counts.damaged_records = recovery->damaged_records;
-    spool->counts.damaged_bytes = recovery->damaged_bytes;
-    spool_start(spool, &recovery->checkpoint);
-    add(adoption, spool);
-}
-
 /* Nothing was put there, or all of it was drained and removed. */
 static bool is_empty(const struct recovery *recovery) {
     return TAILQ_EMPTY(&recovery->segments) && !recovery->damaged_records &&
@@ -161,79 +130,130 @@ static bool is_empty(const struct recovery *recovery) {
 /* At once, and without Redis: while that is away, each start that is killed would leave one more.
  */
 static void remove_empty(const struct adoption *adoption, struct folder *folder) {
-    if (!folder_remove(folder, adoption->disk, adoption->options->directory))
+    if (!folder_remove(folder, adoption->disk, adoption->directory))
         log_warning("spool cannot be removed, the next start tries again spool=%s error=%s",
                     folder->id, strerror(errno));
 }
 
-static bool read_folder(struct adoption *adoption, struct folder *folder, struct string *why) {
-    struct recovery recovery = {
+static bool read_folder(const struct adoption *adoption, struct found *found, struct string *why) {
+    struct folder *folder = &found->folder;
+    struct recovery *recovery = &found->recovery;
+    *recovery = (struct recovery){
         .disk = adoption->disk,
         .folder = folder->path,
         .spool = folder->spool,
     };
     if (is_only_copies(adoption, folder))
         return true;
-    bool good = recover(&recovery, why);
-    if (good && is_empty(&recovery))
+    if (!recover(recovery, why))
+        return false;
+    if (is_empty(recovery))
         remove_empty(adoption, folder);
-    else if (good) {
-        close_recovered(adoption, folder, &recovery);
-        open_recovered(adoption, folder, &recovery);
+    else
+        close_recovered(adoption, folder, recovery);
+    return true;
+}
+
+static bool lock_and_read(const struct adoption *adoption, struct found *found,
+                          struct string *why) {
+    switch (folder_lock(&found->folder, adoption->disk)) {
+    case FOLDER_LOCKED:
+        return read_folder(adoption, found, why);
+    case FOLDER_HELD:
+        if (!adoption->again)
+            log_info("spool held by another process spool=%s", found->folder.id);
+        return true;
+    case FOLDER_GONE:
+        return true;
+    case FOLDER_FAILED:
+        string_addf(why, "cannot lock %s: %s", found->folder.path, strerror(errno));
+        return false;
     }
-    recovery_finish(&recovery);
-    return good;
+    return false;
 }
 
-/* A running process has others to serve: each that is held would cost it the time for all tries. */
-static enum folder_locked try_lock(const struct adoption *adoption, struct folder *folder) {
-    return adoption->options->is_open ? folder_lock_at_once(folder, adoption->disk)
-                                      : folder_lock(folder, adoption->disk);
+static void found_free(const struct adoption *adoption, struct found *found) {
+    recovery_finish(&found->recovery);
+    folder_finish(&found->folder, adoption->disk);
+    free(found);
 }
 
-static bool adopt(struct adoption *adoption, const char *name, struct string *why) {
-    struct folder folder = {.lock = -1};
-    if (!folder_named(&folder, adoption->options->directory, name))
-        return true; /* somebody else's */
-    const struct spool_options *options = adoption->options;
-    struct string trouble = {0};
-    bool good = true;
-    if (options->is_open && options->is_open(options->arg, folder.id)) {
-        folder_finish(&folder, adoption->disk);
+static bool look_into(struct adoption *adoption, const char *name, struct string *why) {
+    struct found *found = memory_new(sizeof *found);
+    if (!folder_named(&found->folder, adoption->directory, name)) {
+        free(found); /* somebody else's */
         return true;
     }
-    switch (try_lock(adoption, &folder)) {
-    case FOLDER_LOCKED:
-        good = read_folder(adoption, &folder, &trouble);
-        break;
-    case FOLDER_HELD:
-        if (!options->is_open)
-            log_info("spool held by another process spool=%s", folder.id);
-        break;
-    case FOLDER_GONE:
-        break;
-    case FOLDER_FAILED:
-        string_addf(&trouble, "cannot lock %s: %s", folder.path, strerror(errno));
-        good = false;
-        break;
-    }
+    struct string trouble = {0};
+    bool good = lock_and_read(adoption, found, &trouble);
     if (!good)
         string_addf(why,
                     "%s%s. Something in it may not be in Redis yet: mend it, or move %s elsewhere "
                     "to start without it",
-                    why->size ? "; " : "", trouble.data, folder.path);
+                    why->size ? "; " : "", trouble.data, found->folder.path);
     string_finish(&trouble);
-    folder_finish(&folder, adoption->disk);
+    if (good && !is_empty(&found->recovery))
+        STAILQ_INSERT_TAIL(&adoption->found, found, link);
+    else
+        found_free(adoption, found);
     return good;
 }
 
-static bool list(struct adoption *adoption, struct string *why) {
-    const char *directory = adoption->options->directory;
-    if (adoption->disk->list(adoption->disk->arg, directory, on_name, adoption) == 0 ||
+/* ---------------------------------------------------------------- all of them */
+
+static bool list(const struct adoption *adoption, struct names *names, struct string *why) {
+    if (adoption->disk->list(adoption->disk->arg, adoption->directory, on_name, names) == 0 ||
         errno == ENOENT)
         return true;
-    string_addf(why, "cannot list %s: %s", directory, strerror(errno));
+    string_addf(why, "cannot list %s: %s", adoption->directory, strerror(errno));
     return false;
+}
+
+bool adoption_look(struct adoption *adoption, struct string *why) {
+    struct names names = {0};
+    STAILQ_INIT(&adoption->found);
+    bool good = list(adoption, &names, why);
+    for (size_t i = 0; i < names.count; i++) {
+        if (good || adoption->again)
+            good = look_into(adoption, names.all[i], why) && good;
+        free(names.all[i]);
+    }
+    free(names.all);
+    return good;
+}
+
+void adoption_finish(struct adoption *adoption) {
+    struct found *found;
+    while ((found = STAILQ_FIRST(&adoption->found))) {
+        STAILQ_REMOVE_HEAD(&adoption->found, link);
+        found_free(adoption, found);
+    }
+}
+
+/* ---------------------------------------------------------------- opening */
+
+static void say_adopted(const struct spool *spool) {
+    struct spool_figures figures;
+    spool_figures(spool, &figures);
+    log_info("adopted spool id=%s records=%" PRIu64 " undrained=%" PRIu64
+             " damaged_records=%" PRId64 " damaged_bytes=%" PRId64,
+             spool->folder.id, figures.records, figures.undrained, figures.damaged_records,
+             figures.damaged_bytes);
+}
+
+static struct spool *open_found(struct found *found, struct loop *loop,
+                                const struct spool_options *options) {
+    struct recovery *recovery = &found->recovery;
+    struct spool *spool = spool_open(loop, options, &found->folder);
+    spool->adopted = true;
+    spool->last = spool->given = recovery->last;
+    string_add_of(&spool->trouble, "it was left by an earlier start, and is only drained");
+    TAILQ_CONCAT(&spool->segments, &recovery->segments, segments);
+    spool->counts.damaged_records = recovery->damaged_records;
+    spool->counts.damaged_bytes = recovery->damaged_bytes;
+    spool_start(spool, &recovery->checkpoint);
+    say_adopted(spool);
+    return spool;
 }
 
 static int64_t oldest_ms(const struct spool *spool) {
@@ -247,29 +267,30 @@ static int by_age(const void *left, const void *right) {
     return a < b ? -1 : a > b;
 }
 
+int adoption_open(struct adoption *adoption, struct loop *loop, const struct spool_options *options,
+                  struct spool ***adopted) {
+    size_t count = 0;
+    *adopted = NULL;
+    struct found *found;
+    STAILQ_FOREACH (found, &adoption->found, link) {
+        *adopted = memory_resize(*adopted, (count + 1) * sizeof **adopted);
+        (*adopted)[count++] = open_found(found, loop, options);
+    }
+    if (count)
+        qsort(*adopted, count, sizeof **adopted, by_age);
+    adoption_finish(adoption);
+    return (int)count;
+}
+
 int spool_adopt(struct loop *loop, const struct spool_options *options, struct spool ***adopted,
                 struct string *why) {
     struct adoption adoption = {
-        .loop = loop,
-        .options = options,
         .disk = options->disk ? options->disk : &disk_real,
+        .directory = options->directory,
     };
-    bool good = list(&adoption, why);
-    for (size_t i = 0; i < adoption.name_count; i++) {
-        if (good && !adopt(&adoption, adoption.names[i], why))
-            good = options->is_open; /* the others have nothing to do with it */
-        free(adoption.names[i]);
-    }
-    free(adoption.names);
-    if (good) {
-        if (adoption.count)
-            qsort(adoption.adopted, (size_t)adoption.count, sizeof *adoption.adopted, by_age);
-        *adopted = adoption.adopted;
-        return adoption.count;
-    }
-    for (int i = 0; i < adoption.count; i++)
-        spool_destroy(adoption.adopted[i]);
-    free(adoption.adopted);
     *adopted = NULL;
+    if (adoption_look(&adoption, why))
+        return adoption_open(&adoption, loop, options, adopted);
+    adoption_finish(&adoption);
     return -1;
 }

@@ -131,7 +131,8 @@ static int open_lock(const struct disk *disk, const char *path) {
     return file;
 }
 
-static int try_lock(const struct disk *disk, int file, int tries) {
+static int try_lock(const struct disk *disk, int file) {
+    int tries = LOCK_TRIES;
     while (disk->lock(disk->arg, file) < 0) {
         if (errno != EWOULDBLOCK || --tries == 0)
             return -1;
@@ -145,7 +146,7 @@ static void on_any_name(void *arg, const char *entry) {
     (void)entry;
 }
 
-static enum folder_locked lock(struct folder *folder, const struct disk *disk, int tries) {
+enum folder_locked folder_lock(struct folder *folder, const struct disk *disk) {
     struct string path = {0};
     string_addf(&path, "%s/lock", folder->path);
     int file = open_lock(disk, path.data);
@@ -153,7 +154,7 @@ static enum folder_locked lock(struct folder *folder, const struct disk *disk, i
     if (file < 0)
         return errno == ENOENT || errno == ENOTDIR ? FOLDER_GONE : FOLDER_FAILED;
     /* Its owner may have removed it all between the two calls, and let go of the lock then. */
-    int status = try_lock(disk, file, tries);
+    int status = try_lock(disk, file);
     if (status == 0)
         status = disk->list(disk->arg, folder->path, on_any_name, NULL);
     if (status == 0) {
@@ -164,14 +165,6 @@ static enum folder_locked lock(struct folder *folder, const struct disk *disk, i
     disk->close(disk->arg, file);
     errno = error;
     return error == EWOULDBLOCK ? FOLDER_HELD : error == ENOENT ? FOLDER_GONE : FOLDER_FAILED;
-}
-
-enum folder_locked folder_lock(struct folder *folder, const struct disk *disk) {
-    return lock(folder, disk, LOCK_TRIES);
-}
-
-enum folder_locked folder_lock_at_once(struct folder *folder, const struct disk *disk) {
-    return lock(folder, disk, 1);
 }
 
 /* ---------------------------------------------------------------- removing */

@@ -29,8 +29,6 @@ enum folder_locked {
     FOLDER_FAILED, /* errno */
 };
 enum folder_locked folder_lock(struct folder *, const struct disk *);
-/* For whoever comes again soon: a survey that looks at it just now counts as holding it. */
-enum folder_locked folder_lock_at_once(struct folder *, const struct disk *);
 
 /* With all that is in it but copies of damage: where there are any, it stays. False with errno. */
 bool folder_remove(struct folder *, const struct disk *, const char *directory);

@@ -33,9 +33,6 @@ struct spool_options {
     /* It can write again, or cannot, or not for another reason (spool_trouble says which): for
      * whoever tells people. May be NULL. */
     void (*on_state)(void *arg, bool writable);
-    /* Is the spool of this id open here already? NULL: none is, as at a start. Asked by
-     * spool_adopt, which then says nothing of those that others hold. */
-    bool (*is_open)(void *arg, const char *id);
     void *arg;
 };
 
@@ -50,10 +47,20 @@ struct spool *spool_create(struct loop *, const struct spool_options *, struct s
 /* Locks and opens those that nobody holds, for reading only; those in which nothing is, it removes.
  * How many; they are in *adopted, the oldest first (free the array, destroy each). -1 with a
  * sentence where one cannot be read: a read error is not an empty spool; or where one has a version
- * that this program does not know. With is_open there is a sentence for each such one, and the
- * others are adopted all the same: this is no start that could be refused. */
+ * that this program does not know. */
 int spool_adopt(struct loop *, const struct spool_options *, struct spool ***adopted,
                 struct string *why);
+
+/* The same for who runs already, whom reading would keep from others: on a thread, which lives as
+ * long as it looks. Where one cannot be read there is a sentence, and the others are adopted all
+ * the same. The array is borrowed, the spools are not. */
+typedef void spool_found_fn(void *arg, struct spool **adopted, int count, struct text trouble);
+struct spool_search;
+struct spool_search *spool_search_create(struct loop *, const struct spool_options *,
+                                         spool_found_fn *); /* arg is that of the options */
+void spool_search(struct spool_search *); /* calls back later; nothing where it looks already */
+void spool_search_destroy(struct spool_search *); /* waits for the thread */
+
 /* Stops the thread after what it was handed; callbacks of puts still open come
  * with SPOOL_UNKNOWN before it returns. */
 void spool_destroy(struct spool *);

@@ -1,5 +1,8 @@
 #include "spool/thread.h"
 
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -126,4 +129,14 @@ void *thread_run(void *arg) {
         do_task(writer, task);
     chores_close(writer);
     return NULL;
+}
+
+bool thread_begin(pthread_t *thread, void *(*run)(void *), void *arg) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(thread, NULL, run, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    assert(error == 0 || error == EAGAIN);
+    return error == 0;
 }

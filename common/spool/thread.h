@@ -56,6 +56,8 @@ struct writer {
 };
 
 void *thread_run(void *writer);
+/* Without signals: those are the loop's. False: the system has no thread to give now. */
+bool thread_begin(pthread_t *, void *(*run)(void *), void *arg);
 
 /* For the loop, in order. The news is the writer's then. */
 void thread_tell(struct writer *, struct news *);

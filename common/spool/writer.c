@@ -1,8 +1,6 @@
 #include "spool/writer.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -118,19 +116,13 @@ static void join_thread(struct writer *writer) {
     writer->begun = false;
 }
 
-/* Signals are the loop's. Many spools may want one at once, and the system may have no more to
- * give: then the work waits for writer_go_on. */
+/* Many spools may want one at once, and the system may have no more to give: then the work waits
+ * for writer_go_on. */
 static void start_thread(struct writer *writer) {
-    sigset_t all, before;
-    join_thread(writer); /* it has ended, or is about to */
-    writer->at_work = true;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&writer->thread, NULL, thread_run, writer);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    assert(error == 0 || error == EAGAIN);
-    writer->begun = error == 0;
-    if (error)
+    join_thread(writer);    /* it has ended, or is about to */
+    writer->at_work = true; /* until it says otherwise */
+    writer->begun = thread_begin(&writer->thread, thread_run, writer);
+    if (!writer->begun)
         writer->at_work = false;
 }
 

@@ -25,6 +25,7 @@ struct spools {
     bool complained;
     struct loop_timer *tend;
     struct loop_timer *look_round;
+    struct spool_search *search;
     struct string cannot_adopt; /* why, as it was last said */
     struct metric *resyncs;
     struct spool_figures gone; /* of those that are done with: counters do not fall */
@@ -123,21 +124,16 @@ static void add_drain(struct spools *spools, struct spool *spool) {
     spools->drains[at] = drain;
 }
 
-static bool is_open(void *arg, const char *id) {
-    const struct spools *spools = arg;
-    for (size_t i = 0; i < spools->count; i++)
-        if (strcmp(spool_id(drain_spool(spools->drains[i])), id) == 0)
-            return true;
-    return false;
-}
-
-static bool adopt(struct spools *spools, bool again, struct string *why) {
-    struct spool_options options = options_of(spools);
-    struct spool **adopted = NULL;
-    options.is_open = again ? is_open : NULL;
-    int count = spool_adopt(spools->needs.loop, &options, &adopted, why);
+static void add_adopted(struct spools *spools, struct spool **adopted, int count) {
     for (int i = 0; i < count; i++)
         add_drain(spools, adopted[i]);
+}
+
+static bool adopt(struct spools *spools, struct string *why) {
+    struct spool_options options = options_of(spools);
+    struct spool **adopted;
+    int count = spool_adopt(spools->needs.loop, &options, &adopted, why);
+    add_adopted(spools, adopted, count);
     free(adopted);
     return count >= 0;
 }
@@ -146,13 +142,17 @@ static bool adopt(struct spools *spools, bool again, struct string *why) {
  */
 static void on_look_round(void *arg) {
     struct spools *spools = arg;
-    struct string why = {0};
-    adopt(spools, true, &why);
-    if (why.size && !text_equal(string_text(&why), string_text(&spools->cannot_adopt)))
-        log_error("spool cannot be adopted reason=%s", why.data);
-    string_finish(&spools->cannot_adopt);
-    spools->cannot_adopt = why;
+    spool_search(spools->search);
     loop_timer_set(spools->look_round, LOOK_ROUND_MS);
+}
+
+static void on_found(void *arg, struct spool **adopted, int count, struct text trouble) {
+    struct spools *spools = arg;
+    add_adopted(spools, adopted, count);
+    if (trouble.size && !text_equal(trouble, string_text(&spools->cannot_adopt)))
+        log_error("spool cannot be adopted reason=%.*s", TEXT_ARG(trouble));
+    string_clear(&spools->cannot_adopt);
+    string_add(&spools->cannot_adopt, trouble);
 }
 
 static int64_t bytes_of_others(const struct spools *spools) {
@@ -284,7 +284,9 @@ struct spools *spools_create(const struct spools_needs *needs, struct string *wh
     spools->tend = loop_timer_create(needs->loop, on_tend, spools);
     spools->resyncs = metrics_series(needs->metrics, &resyncs_family, NULL, NULL);
     spools->look_round = loop_timer_create(needs->loop, on_look_round, spools);
-    if (!adopt(spools, false, why)) {
+    struct spool_options options = options_of(spools);
+    spools->search = spool_search_create(needs->loop, &options, on_found);
+    if (!adopt(spools, why)) {
         spools_destroy(spools);
         return NULL;
     }
@@ -298,6 +300,7 @@ struct spools *spools_create(const struct spools_needs *needs, struct string *wh
 void spools_destroy(struct spools *spools) {
     if (!spools)
         return;
+    spool_search_destroy(spools->search);
     for (size_t i = 0; i < spools->count; i++) {
         struct spool *spool = drain_spool(spools->drains[i]);
         drain_destroy(spools->drains[i]);

@@ -398,27 +398,6 @@ static void test_a_spool_that_somebody_holds_is_left_alone(void **state) {
     check_after_power_cut(house);
 }
 
-/* ---------------------------------------------------------------- while others write */
-
-static bool none_is_open(void *arg, const char *id) {
-    (void)arg;
-    (void)id;
-    return false;
-}
-
-/* It has others to serve, and looks again soon: a start waits a little for each. */
-static void test_who_looks_round_does_not_wait_for_what_is_held(void **state) {
-    struct spool_house *house = *state;
-    leave_some_behind(house);
-    disk_sim_fail(house->sim, DISK_SIM_LOCK, EWOULDBLOCK, 1);
-    house->options.is_open = none_is_open;
-    assert_int_equal(adopted_count(house), 0);
-    assert_int_equal(adopted_count(house), 1);
-    disk_sim_fail(house->sim, DISK_SIM_LOCK, EWOULDBLOCK, 1);
-    house->options.is_open = NULL;
-    assert_int_equal(adopted_count(house), 1);
-}
-
 /* ---------------------------------------------------------------- making one */
 
 /* It is tried again every second: each try would leave a folder. */
@@ -499,7 +478,6 @@ int main(void) {
         PROMISE(test_a_reader_that_fell_behind_is_told_when_the_files_cannot_be_read),
         PROMISE(test_a_disk_that_has_become_read_only_is_drained),
         PROMISE(test_a_spool_that_somebody_holds_is_left_alone),
-        PROMISE(test_who_looks_round_does_not_wait_for_what_is_held),
         PROMISE(test_a_disk_that_takes_nothing_lets_none_be_made_and_none_is_left),
         PROMISE(test_one_error_while_one_is_made_leaves_nothing_behind),
         PROMISE(test_a_new_one_that_another_serve_has_locked_first_is_left_to_it),
