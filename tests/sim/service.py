@@ -19,6 +19,7 @@ Over HTTP it is controlled under /_sim/, so by hand with curl:
     curl -X POST http://127.0.0.1:8080/_sim/release        what is held or stalled goes on
     curl -X DELETE http://127.0.0.1:8080/_sim/rules        back to 200 for all
     curl http://127.0.0.1:8080/_sim/requests               what came in, bodies in base64
+    curl http://127.0.0.1:8080/_sim/requests/count         how much
 """
 
 import argparse
@@ -332,6 +333,9 @@ class Service:
         elif what == ("GET", "requests"):
             with self._changed:
                 told = [one.as_json() for one in self.requests]
+        elif what == ("GET", "requests/count"):
+            with self._changed:
+                told = len(self.requests)
         elif what == ("GET", "rules"):
             with self._changed:
                 told = [dataclasses.asdict(rule) for rule in self._rules]
