@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -107,17 +107,10 @@ void supervisor_stopping(struct supervisor *supervisor, const char *status) {
     tell_with_status(supervisor, "STOPPING=1", status);
 }
 
-/* Not by clock_steady_ms: a time from before it was asked, if only by a part of a millisecond, is
- * taken for an answer to something else. */
-static int64_t now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 void supervisor_reloading(struct supervisor *supervisor) {
     struct string words = {0};
-    string_addf(&words, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, now_us());
+    /* In milliseconds it would lie before it was asked for, and be taken for something else's. */
+    string_addf(&words, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_steady_us());
     tell(supervisor, words.data);
     string_finish(&words);
 }

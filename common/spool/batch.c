@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 
@@ -65,12 +64,6 @@ static bool add_all(struct batch *batch, struct piece *piece) {
     return flush(piece);
 }
 
-static int64_t now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 bool batch_write(struct batch *batch, struct string *why) {
     struct shelf_file *current = &batch->shelf->current;
     const struct disk *disk = batch->shelf->disk;
@@ -85,7 +78,7 @@ bool batch_write(struct batch *batch, struct string *why) {
     const char *what = "write";
     bool good = add_all(batch, &piece);
     string_finish(&piece.bytes);
-    int64_t from_us = now_us();
+    int64_t from_us = clock_steady_us();
     if (good) {
         what = "sync";
         good = disk->sync_data(disk->arg, current->file) == 0;
@@ -96,7 +89,7 @@ bool batch_write(struct batch *batch, struct string *why) {
                     strerror(errno));
         return false;
     }
-    batch->sync_us = now_us() - from_us;
+    batch->sync_us = clock_steady_us() - from_us;
     current->used = piece.at;
     return true;
 }

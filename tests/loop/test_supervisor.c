@@ -1,4 +1,5 @@
 /* What a supervisor hears of us, at a socket such as systemd's. */
+#include "base/clock.h"
 #include "net/supervisor.h"
 
 #include <poll.h>
@@ -8,7 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -46,12 +46,6 @@ static const char *hear(void) {
 static bool is_silent(void) {
     struct pollfd readable = {ear, POLLIN, 0};
     return poll(&readable, 1, 0) == 0;
-}
-
-static int64_t now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static int set_up(void **state) {
@@ -95,9 +89,9 @@ static void test_a_reload_is_told_to_have_begun_after_it_was_asked_for(void **st
     open_ear(name);
     struct supervisor *supervisor = supervisor_create(loop);
     for (int i = 0; i < 20; i++) {
-        int64_t asked_us = now_us();
+        int64_t asked_us = clock_steady_us();
         supervisor_reloading(supervisor);
-        assert_in_range(strtoll(hear() + strlen(before), NULL, 10), asked_us, now_us());
+        assert_in_range(strtoll(hear() + strlen(before), NULL, 10), asked_us, clock_steady_us());
     }
     supervisor_destroy(supervisor);
 }
