@@ -156,6 +156,7 @@ static int run(struct webhook_desk *desk, const struct cli_manual *manual, int a
         if (valid(desk, verb))
             verb->run(desk);
     }
+    webhook_pulse_close(desk);
     webhook_desk_close(desk);
     return cli_close(&desk->cli);
 }

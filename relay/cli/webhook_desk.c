@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "cli/webhook_pulse.h"
-
 enum { PAGES_MOST = 100 }; /* against an API that gives the same page for ever */
 
 bool webhook_desk_open(struct webhook_desk *desk) {
@@ -22,7 +20,6 @@ bool webhook_desk_open_for(struct webhook_desk *desk, enum config_for whose) {
 }
 
 void webhook_desk_close(struct webhook_desk *desk) {
-    webhook_pulse_close(desk);
     kula_api_destroy(desk->api);
     kula_answer_destroy(desk->answer);
 }

@@ -5,7 +5,7 @@
 #include "cli/webhook_desk.h"
 
 void webhook_pulse_ask(struct webhook_desk *, const struct kula_webhook *);
-void webhook_pulse_close(struct webhook_desk *);
+void webhook_pulse_close(struct webhook_desk *); /* before the desk; also where nobody asked */
 
 /* What was asked last; nothing where it is not known. */
 void webhook_pulse_json(struct webhook_desk *); /* keys of an object that is open */
