@@ -105,6 +105,7 @@ class WithoutALedger(Story):
     def test_check_for_one_command_asks_only_what_that_one_needs(self):
         self.house.relay("check", "--for", "serve")
         self.assertIn("service", self.house.relay("check", "--for", "forward", expect=78).err)
+        self.assertIn("kula.token_file: is missing", self.house.relay("check", "--for", "watch", expect=78).err)
 
     def test_the_environment_names_configuration_and_redis(self):
         self.house.configure()

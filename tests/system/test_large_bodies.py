@@ -65,7 +65,7 @@ class LargeBodies(Story):
     def ids(self, *words):
         return [one["id"] for one in self.command(*words).objects]
 
-    def test_tail(self):
+    def test_tail_shows_each_event_once(self):
         all_ids = [f"evt_{n}" for n in range(COUNT)]
         self.assertEqual(self.ids("tail", "--json"), all_ids[-10:])
         self.assertEqual(self.ids("tail", "--json", "-n", "10000"), all_ids)
@@ -74,7 +74,7 @@ class LargeBodies(Story):
         self.assertEqual(self.ids("tail", "--json", "--type", "ping"), [])
         self.assertEqual(self.ids("tail", "--json", "--since", "0-0"), all_ids)
 
-    def test_show(self):
+    def test_show_finds_the_first_and_the_last(self):
         for event_id in ("evt_0", f"evt_{COUNT - 1}"):
             told = self.command("show", "--json", event_id).objects
             self.assertEqual([one["event"]["id"] for one in told if "event" in one], [event_id])
@@ -82,7 +82,7 @@ class LargeBodies(Story):
                               for one in told if "standing" in one}, {"crm": "owed", "search": "settled"})
         self.command("show", "evt_none", expect=3)
 
-    def test_dead(self):
+    def test_dead_letters_are_listed_and_all_replayed(self):
         ids = [f"evt_{n}" for n in range(0, COUNT, 4)]
         self.assertEqual(self.ids("dead", "list", "search", "--json"), ids)
         self.assertEqual(self.ids("dead", "show", "search", ids[-1], "--json"), ids[-1:])
@@ -93,7 +93,7 @@ class LargeBodies(Story):
         verdict = self.command("audit", "--json", expect=1).objects[-1]
         self.assertTrue(any(part in one for one in verdict["findings"]), verdict["findings"])
 
-    def test_audit(self):
+    def test_audit_names_the_key_of_each_fault(self):
         house = self.house
         self.assertTrue(self.command("audit", "--json").objects[-1]["balances"])
         first, last = self.stream_ids[0], self.stream_ids[-1]
