@@ -1,6 +1,5 @@
 #include "base/config_read.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/config_check.h"

@@ -1,5 +1,4 @@
 /* A connection: from one phase to the next, reading requests and writing answers. */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "base/clock.h"

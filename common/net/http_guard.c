@@ -1,7 +1,6 @@
 #include "net/http_guard.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"

@@ -1,7 +1,6 @@
 /* The real disk. */
 #include "spool/disk.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

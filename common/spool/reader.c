@@ -135,7 +135,7 @@ static bool open_file(struct spool *spool, struct segment *segment) {
 
 static uint64_t last_there(const struct spool *spool) {
     const struct segment *segment;
-    TAILQ_FOREACH_REVERSE(segment, &spool->segments, segment_list, segments) {
+    TAILQ_FOREACH_REVERSE (segment, &spool->segments, segment_list, segments) {
         if (segment->records)
             return segment->last;
     }

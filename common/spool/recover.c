@@ -1,6 +1,5 @@
 #include "spool/recover.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -8,7 +8,6 @@
  * has to be able to tell a version that it does not know from a damaged one. */
 #include "spool/segment.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,5 @@
 #include "cli/sample_event.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 

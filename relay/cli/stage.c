@@ -4,7 +4,6 @@
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/sample_service.h"
 #include "cli/sender.h"

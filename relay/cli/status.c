@@ -1,8 +1,5 @@
 /* status tells on one screen how things stand: of serve and forward what they say themselves, at
  * their admin addresses, and for the rest what stands in Redis. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/json_tree.h"
 #include "cli/admin_page.h"

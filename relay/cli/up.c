@@ -1,7 +1,6 @@
 /* up runs all of kula-relay on this machine: a private redis-server, serve and
  * forward, and where no service is configured one that prints what it receives. */
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/config.h"

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "cli/commands.h"
-#include "cli/view.h"
 #include "cli/webhook_pulse.h"
 #include "cli/webhook_verbs.h"
 #include "cli/webhook_view.h"

@@ -1,7 +1,6 @@
 /* webhook create and update: what Kula is told, and the secret that it tells. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

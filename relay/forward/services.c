@@ -1,6 +1,5 @@
 #include "forward/services.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

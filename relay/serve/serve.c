@@ -2,12 +2,9 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "net/address.h"
 #include "net/admin.h"
 #include "net/certificates.h"

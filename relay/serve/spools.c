@@ -1,6 +1,5 @@
 #include "serve/spools.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,5 @@
 #include "watch/reconcile.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
