@@ -336,6 +336,12 @@ static const char help[] =
     "/healthz, /readyz and /metrics are served on forward.admin.\n"
     "Exit codes: 0 stopped, 1 could not start, 2 usage, 78 configuration invalid.\n";
 
+/* getopt_long has said what is wrong. */
+static int complain(void) {
+    fputs("Try 'kula-relay forward --help'.\n", stderr);
+    return EXIT_USAGE;
+}
+
 int forward_main(int argc, char **argv) {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
@@ -350,7 +356,7 @@ int forward_main(int argc, char **argv) {
             return EXIT_SUCCESS;
         }
         if (option != 'c')
-            return EXIT_USAGE;
+            return complain();
         config_file = optarg;
     }
     if (optind < argc) {

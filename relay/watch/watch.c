@@ -187,6 +187,12 @@ static bool parse_every(const char *value, int64_t *every_s) {
     return fine;
 }
 
+/* getopt_long has said what is wrong. */
+static int complain(void) {
+    fputs("Try 'kula-relay watch --help'.\n", stderr);
+    return EXIT_USAGE;
+}
+
 int watch_main(int argc, char **argv) {
     static const struct option longs[] = {
         {"config", required_argument, NULL, 'c'},
@@ -206,7 +212,9 @@ int watch_main(int argc, char **argv) {
             options.config_file = optarg;
         else if (option == 's')
             options.serve = optarg;
-        else if (option != 'e' || !parse_every(optarg, &options.every_s))
+        else if (option != 'e')
+            return complain();
+        else if (!parse_every(optarg, &options.every_s))
             return EXIT_USAGE;
     }
     if (optind < argc) {
