@@ -1,6 +1,7 @@
 #include "net/address.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <netdb.h>
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/network.h"
 
 /* "HOST:PORT", the host in brackets where it is IPv6. */
 static bool split(struct text address, struct text *host, struct text *port) {
@@ -181,65 +184,42 @@ void address_format_bound(int descriptor, struct string *s) {
 
 /* ---- What is guarded ---- */
 
-struct network {
-    const char *address;
-    unsigned bits; /* of it that count */
+static const char *const guarded[] = {
+    "169.254.0.0/16",  /* link-local, and the metadata service of most clouds */
+    "100.100.100.200", /* Alibaba Cloud */
+    "168.63.129.16",   /* Azure */
+    "192.0.0.192",     /* Oracle Cloud */
+    "fe80::/10",       /* link-local */
+    "fd00:ec2::/32",   /* AWS */
+    "fd20:ce::254",    /* Google Cloud */
+    "fd00:42::42",     /* Scaleway */
 };
+static const char nat64[] = "64:ff9b::/96"; /* IPv4 within IPv6, as its last four bytes */
 
-static const struct network guarded_v4[] = {
-    {"169.254.0.0", 16},     /* link-local, and the metadata service of most clouds */
-    {"100.100.100.200", 32}, /* Alibaba Cloud */
-    {"168.63.129.16", 32},   /* Azure */
-    {"192.0.0.192", 32},     /* Oracle Cloud */
-};
-static const struct network guarded_v6[] = {
-    {"fe80::", 10},        /* link-local */
-    {"fd00:ec2::", 32},    /* AWS */
-    {"fd20:ce::254", 128}, /* Google Cloud */
-    {"fd00:42::42", 128},  /* Scaleway */
-};
-static const struct network v4_in_v6[] = {
-    {"::ffff:0:0", 96}, /* mapped */
-    {"64:ff9b::", 96},  /* through NAT64 */
-};
-
-static bool is_within(int family, const unsigned char *bytes, const struct network *network) {
-    unsigned char of[sizeof(struct in6_addr)];
-    unsigned whole = network->bits / 8, rest = network->bits % 8;
-    inet_pton(family, network->address, of);
-    if (memcmp(bytes, of, whole) != 0)
-        return false;
-    return rest == 0 || (bytes[whole] ^ of[whole]) >> (8 - rest) == 0;
+static bool is_within(const struct ip *ip, const char *where) {
+    struct network network;
+    bool parsed = network_parse(text_of(where), &network);
+    assert(parsed);
+    return network_holds(&network, ip);
 }
 
-static bool is_guarded_v4(const unsigned char *bytes) {
-    for (size_t i = 0; i < sizeof guarded_v4 / sizeof *guarded_v4; i++)
-        if (is_within(AF_INET, bytes, &guarded_v4[i]))
-            return true;
-    return false;
-}
-
-static bool is_guarded_v6(const unsigned char *bytes) {
-    for (size_t i = 0; i < sizeof guarded_v6 / sizeof *guarded_v6; i++)
-        if (is_within(AF_INET6, bytes, &guarded_v6[i]))
-            return true;
-    for (size_t i = 0; i < sizeof v4_in_v6 / sizeof *v4_in_v6; i++)
-        if (is_within(AF_INET6, bytes, &v4_in_v6[i]))
-            return is_guarded_v4(bytes + v4_in_v6[i].bits / 8);
-    return false;
+static void take_v4_out(struct ip *ip) {
+    char text[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, ip->bytes + sizeof ip->bytes - sizeof(struct in_addr), text, sizeof text);
+    bool parsed = ip_parse(text_of(text), ip);
+    assert(parsed);
 }
 
 bool address_is_guarded(const struct sockaddr *address) {
-    /* Copied for the same reason. */
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    if (address->sa_family == AF_INET) {
-        memcpy(&v4, address, sizeof v4);
-        return is_guarded_v4((const unsigned char *)&v4.sin_addr);
-    }
-    if (address->sa_family == AF_INET6) {
-        memcpy(&v6, address, sizeof v6);
-        return is_guarded_v6(v6.sin6_addr.s6_addr);
-    }
+    char text[ADDRESS_BYTES];
+    struct ip ip;
+    address_format(address, text);
+    if (!ip_parse_with_port(text_of(text), &ip))
+        return false; /* a unix socket */
+    if (is_within(&ip, nat64))
+        take_v4_out(&ip);
+    for (size_t i = 0; i < sizeof guarded / sizeof *guarded; i++)
+        if (is_within(&ip, guarded[i]))
+            return true;
     return false;
 }
