@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/config_cross.h"
@@ -129,6 +128,12 @@ static bool read_file(const char *path, struct string *content) {
     return size >= 0;
 }
 
+static void add_unreadable(const char *path, int error, struct string *problems) {
+    string_addf(problems, "%s: cannot read it: ", path);
+    file_add_reason(error, path, "read it", problems);
+    string_add_char(problems, '\n');
+}
+
 struct config *config_load(const char *file, enum config_for needs, struct string *problems) {
     struct string content = {0};
     struct config *config = NULL;
@@ -139,7 +144,7 @@ struct config *config_load(const char *file, enum config_for needs, struct strin
                     "KULA_RELAY_CONFIG\n",
                     usual_files[0], usual_files[1]);
     else if (!read_file(found, &content))
-        string_addf(problems, "%s: cannot read it: %s\n", found, strerror(errno));
+        add_unreadable(found, errno, problems);
     else
         config = config_parse(string_text(&content), found, needs, problems);
     string_finish(&content);
