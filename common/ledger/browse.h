@@ -26,7 +26,7 @@ typedef void browse_remembers_fn(void *arg, enum ledger_outcome, bool);
 void browse_remembers(struct ledger *, const char *endpoint, struct text event_id,
                       browse_remembers_fn *, void *arg);
 
-/* Where an entry stands at each service that the ledger knows. */
+/* Where an entry stands at each service that the ledger knows (where.c). */
 enum browse_standing {
     BROWSE_UNREAD, /* not given to it yet */
     BROWSE_OWED,   /* given, and not settled */

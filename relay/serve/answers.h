@@ -20,7 +20,7 @@ enum answer {
     ANSWER_STALE_RETRY,                /* the endpoint says `stale: retry` */
     ANSWER_SIGNATURE_UNMATCHED_PENNED, /* the endpoint says `unmatched: pen` */
     ANSWER_PEN_FULL,                   /* it does, and there is no room */
-    ANSWER_UNAVAILABLE,                /* the ledger did not take it in time */
+    ANSWER_UNAVAILABLE,                /* neither spool nor ledger took it in time */
     ANSWER_BUSY,                       /* too many bytes in flight */
     ANSWER_CROWDED,                    /* too many connections */
     ANSWER_DRAINING,                   /* to /healthz */
