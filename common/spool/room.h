@@ -13,6 +13,7 @@ struct spool {
     const struct disk *disk;
     struct folder folder;
     bool adopted;
+    bool stays; /* done with, and the disk did not let go of it */
     struct writer *writer;
 
     bool writable;

@@ -323,20 +323,24 @@ int64_t spool_let_go(struct spool *spool, int64_t bytes, enum spool_goes goes) {
 }
 
 bool spool_is_done(const struct spool *spool) {
-    return spool->adopted && !retention_keeps_any(spool);
+    return spool->adopted && !spool->stays && !retention_keeps_any(spool);
 }
 
-void spool_remove(struct spool **taken) {
+bool spool_remove(struct spool **taken) {
     struct spool *spool = *taken;
-    *taken = NULL;
     assert(spool_is_done(spool));
     retention_sweep(spool);
     note_progress(spool);
     writer_stop(spool->writer);
-    if (!folder_remove(&spool->folder, spool->disk, spool->directory))
+    if (!folder_remove(&spool->folder, spool->disk, spool->directory)) {
         log_warning("spool cannot be removed, the next start tries again spool=%s error=%s",
                     spool->folder.id, strerror(errno));
+        spool->stays = true;
+        return false;
+    }
     spool_destroy(spool);
+    *taken = NULL;
+    return true;
 }
 
 /* ---------------------------------------------------------------- looking at it */

@@ -108,7 +108,9 @@ enum spool_goes {
 int64_t spool_let_go(struct spool *, int64_t bytes, enum spool_goes);
 /* An adopted one, drained, with nothing that has to be kept: remove it. */
 bool spool_is_done(const struct spool *);
-void spool_remove(struct spool **);
+/* False: the disk does not let go of it. Then it stays yours, open and locked, so that nobody finds
+ * and reads it anew, and is never done. */
+bool spool_remove(struct spool **);
 
 struct spool_figures {
     uint64_t records, undrained;

@@ -212,26 +212,33 @@ static bool is_settled(const struct spools *spools, const struct drain *drain) {
     return drain_spool(drain) != spools->writing && drain_is_empty(drain);
 }
 
-static void end_drain(struct spools *spools, struct drain *drain) {
-    struct spool *spool = drain_spool(drain);
+static void forget(struct spools *spools, size_t i) {
+    drain_destroy(spools->drains[i]);
+    spools->count--;
+    for (; i < spools->count; i++)
+        spools->drains[i] = spools->drains[i + 1];
+}
+
+static void remove_one(struct spools *spools, size_t i) {
+    struct spool *spool = drain_spool(spools->drains[i]);
+    struct spool_figures before = spools->gone;
     log_info("spool is done with spool=%s", spool_id(spool));
     add_figures(spool, &spools->gone);
     spools->gone.undrained = 0;
     spools->gone.bytes = spools->gone.undrained_bytes = spools->gone.oldest_undrained_ms = 0;
-    drain_destroy(drain);
-    spool_remove(&spool);
+    if (spool_remove(&spool))
+        forget(spools, i);
+    else
+        spools->gone = before;
 }
 
 /* One at a time: each costs some syncs, and the loop waits for them. */
 static void remove_done(struct spools *spools) {
     for (size_t i = 0; i < spools->count; i++) {
-        struct drain *drain = spools->drains[i];
-        if (!is_settled(spools, drain) || !spool_is_done(drain_spool(drain)))
+        if (!is_settled(spools, spools->drains[i]) ||
+            !spool_is_done(drain_spool(spools->drains[i])))
             continue;
-        end_drain(spools, drain);
-        spools->count--;
-        for (; i < spools->count; i++)
-            spools->drains[i] = spools->drains[i + 1];
+        remove_one(spools, i);
         return;
     }
 }

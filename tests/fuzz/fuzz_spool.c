@@ -462,9 +462,7 @@ static void adopt_and_read(struct disk_sim *sim, struct input *input) {
         read_all(adopted[i]);
         spool_figures(adopted[i], &figures);
         assert(figures.bytes >= 0 && figures.undrained <= figures.records);
-        if (spool_is_done(adopted[i]))
-            spool_remove(&adopted[i]);
-        else
+        if (!spool_is_done(adopted[i]) || !spool_remove(&adopted[i]))
             spool_destroy(adopted[i]);
     }
     if (count >= 0)

@@ -281,9 +281,7 @@ bool spool_house_recover(struct spool_house *house) {
         good = drain(house, adopted[i]) && good;
         spool_figures(adopted[i], &figures);
         house->damaged += figures.damaged_records + figures.damaged_bytes;
-        if (spool_is_done(adopted[i]))
-            spool_remove(&adopted[i]);
-        else
+        if (!spool_is_done(adopted[i]) || !spool_remove(&adopted[i]))
             spool_destroy(adopted[i]);
     }
     free(adopted);

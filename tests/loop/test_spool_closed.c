@@ -324,7 +324,7 @@ static void test_what_is_only_kept_is_let_go_the_oldest_first(void **state) {
     assert_int_equal(spool_let_go(left, INT64_MAX, SPOOL_KEPT), before - gone);
     assert_int_equal(owed_let_go(left), 0);
     assert_true(spool_is_done(left));
-    spool_remove(&left);
+    assert_true(spool_remove(&left));
     free(found.spools);
     assert_int_equal(disk_sim_used(house->sim), 0);
 }

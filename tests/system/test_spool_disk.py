@@ -1,10 +1,12 @@
 """The spool's disk lets serve down."""
 
+import os
+import shutil
 import subprocess
 import time
 
 from house import Story
-from processes import RELAY, run
+from processes import RELAY, SYSTEM, WATCHED, run
 
 # In a mount namespace of its own, and in a user's where we are nobody special: $0 read-only, then the rest.
 READ_ONLY = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
@@ -34,6 +36,30 @@ class SpoolDisk(Story):
         self.assertEqual(self.house.serve.value("spool_writable"), 0)
         self.assertEqual(self.post("evt_3"), 200)  # it waited for Redis
         self.assertIn("evt_3", self.house.ledger.event_ids())
+
+    def test_what_a_read_only_disk_does_not_let_go_of_is_read_once(self):
+        house = self.house
+        behind, compiler = house.folder / "behind.so", shutil.which(os.environ.get("CC", "cc"))
+        if WATCHED or not compiler:
+            self.skipTest("nothing can be preloaded here")
+        run([compiler, "-shared", "-fPIC", "-O1", "-o", behind, SYSTEM / "clock_behind.c"])
+        house.serve_settings = {"spool": {"directory": str(house.spool_folder), "keep": "1m"}}
+        house.serve_wrap = ["env", f"LD_PRELOAD={behind}"]
+        house.start_serve()
+        body = b'{"event":"ping","event_id":"evt_1","data":{}}'
+        self.assertEqual(house.post(body, t=int(time.time()) - 3600).status, 200)
+        house.serve.kill()
+        if not can_be_mounted_read_only(str(house.spool_folder)):
+            self.skipTest("a read-only mount takes a namespace that we are not allowed here")
+        house.serve_wrap = [*READ_ONLY, house.spool_folder]
+        house.redis.start()
+        house.start_serve()
+        house.serve.said("spool cannot be removed, the next start tries again")
+        # It has looked round when it has seen what comes now.
+        [left] = house.spool_folder.iterdir()
+        shutil.copytree(left, house.spool_folder / left.name[::-1])
+        house.serve.said("spool cannot be adopted", 20)
+        self.assertEqual(len(house.serve.logged("adopted spool")), 1)
 
     def test_an_empty_folder_on_a_read_only_disk_is_a_mistake_in_the_configuration(self):
         folder = self.house.spool_folder
