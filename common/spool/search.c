@@ -1,7 +1,5 @@
 /* Looks for what is left behind while there are others to serve: on a thread, because what was
  * not drained is read whole, and that may be much. */
-#include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
