@@ -139,6 +139,12 @@ void string_finish(struct string *s) {
     *s = (struct string){0};
 }
 
+void string_wipe(struct string *s) {
+    if (s->data)
+        explicit_bzero(s->data, s->capacity);
+    string_finish(s);
+}
+
 struct text string_text(const struct string *s) {
     return text_slice(s->data, s->size);
 }

@@ -45,4 +45,5 @@ void string_vaddf(struct string *, const char *format, va_list)
     __attribute__((format(printf, 2, 0)));
 void string_clear(struct string *); /* keeps the memory */
 void string_finish(struct string *);
+void string_wipe(struct string *); /* the same, and zeros first: of one that held a secret */
 struct text string_text(const struct string *);

@@ -305,12 +305,6 @@ bool kula_answer_read(struct kula_answer *answer, const struct kula_question *qu
     abort();
 }
 
-static void wipe(struct string *secret) {
-    if (secret->data)
-        explicit_bzero(secret->data, secret->size);
-    string_finish(secret);
-}
-
 void kula_answer_destroy(struct kula_answer *answer) {
     if (!answer)
         return;
@@ -321,7 +315,7 @@ void kula_answer_destroy(struct kula_answer *answer) {
     free(answer->types);
     string_finish(&answer->problem);
     string_finish(&answer->sample);
-    wipe(&answer->secret);
+    string_wipe(&answer->secret);
     json_tree_destroy(answer->tree);
     free(answer);
 }

@@ -182,8 +182,7 @@ void kula_api_destroy(struct kula_api *api) {
         return;
     http_client_destroy(api->client); /* ends those that are asked */
     kula_call_stop_all(api);
-    explicit_bzero(api->authorization.data, api->authorization.size);
-    string_finish(&api->authorization);
+    string_wipe(&api->authorization);
     free(api);
 }
 

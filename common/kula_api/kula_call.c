@@ -17,12 +17,6 @@ enum {
 
 /* Ending ------------------------------------------------------------------- */
 
-static void wipe(struct string *secret) {
-    if (secret->data)
-        explicit_bzero(secret->data, secret->size);
-    string_finish(secret);
-}
-
 static void call_destroy(struct kula_call *call) {
     LIST_REMOVE(call, entry);
     for (size_t i = 0; i < call->event_count; i++)
@@ -30,9 +24,9 @@ static void call_destroy(struct kula_call *call) {
     free(call->events);
     free(call->type);
     string_finish(&call->path);
-    wipe(&call->secret);
+    string_wipe(&call->secret);
     for (int i = 0; i < KULA_SPELLINGS; i++)
-        wipe(&call->bodies[i]);
+        string_wipe(&call->bodies[i]);
     kula_answer_destroy(call->made);
     loop_timer_destroy(call->again);
     free(call);
@@ -118,7 +112,7 @@ static void look_again(struct kula_call *call, struct kula_answer *answer) {
     kula_answer_destroy(answer);
     call->method = "GET";
     for (int i = 0; i < KULA_SPELLINGS; i++)
-        wipe(&call->bodies[i]);
+        string_wipe(&call->bodies[i]);
     call->tries = 0;
     loop_timer_set(call->again, 0);
 }

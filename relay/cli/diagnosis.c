@@ -220,9 +220,7 @@ static void begin(struct search *search, const struct diagnosis_case *given) {
             search->keys[i] = make_key(given->secret);
         else if (secrets[i].make(given->secret, &secret) && secret.size)
             search->keys[i] = make_key(string_text(&secret));
-        if (secret.data)
-            explicit_bzero(secret.data, secret.capacity);
-        string_finish(&secret);
+        string_wipe(&secret);
     }
 }
 

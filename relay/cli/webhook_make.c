@@ -93,8 +93,7 @@ static bool write_secret(struct making *making, struct text secret) {
     string_addf(&line, "%.*s\n", TEXT_ARG(secret));
     bool written = write(making->secret_out, line.data, line.size) == (ssize_t)line.size &&
                    fsync(making->secret_out) == 0;
-    explicit_bzero(line.data, line.size);
-    string_finish(&line);
+    string_wipe(&line);
     return written;
 }
 

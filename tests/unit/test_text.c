@@ -126,6 +126,10 @@ static void test_a_string_grows_and_stays_terminated(void **state) {
     assert_true(text_equal(string_text(&s), text_slice("a\0bc", 4)));
     string_finish(&s);
     assert_null(s.data);
+    string_wipe(&s); /* of nothing */
+    string_add_of(&s, "secret");
+    string_wipe(&s);
+    assert_null(s.data);
 }
 
 static void test_utf8_is_taken_as_the_standard_has_it(void **state) {
