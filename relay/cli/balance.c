@@ -17,11 +17,7 @@ static void service_json(struct cli *cli, const struct audit_service *service) {
     cli_json_number(cli, "dead", service->dead);
     cli_json_number(cli, "dropped", service->dropped);
     cli_json_number(cli, "owed", service->owed);
-    json_key(cli->json, "unread");
-    if (service->unread < 0)
-        json_null(cli->json);
-    else
-        json_number(cli->json, service->unread);
+    cli_json_known(cli, "unread", service->unread);
     cli_json_bool(cli, "balances", service->balances);
     json_close(cli->json, '}');
     cli_json_line(cli);

@@ -128,6 +128,14 @@ void cli_json_text(struct cli *cli, const char *key, struct text value) {
     json_string(cli->json, value);
 }
 
+void cli_json_text_known(struct cli *cli, const char *key, struct text value) {
+    json_key(cli->json, key);
+    if (value.size)
+        json_string(cli->json, value);
+    else
+        json_null(cli->json);
+}
+
 void cli_json_number(struct cli *cli, const char *key, int64_t value) {
     json_key(cli->json, key);
     json_number(cli->json, value);

@@ -44,6 +44,7 @@ void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Ends the JSON line that is being made: to stdout. */
 void cli_json_line(struct cli *);
 void cli_json_text(struct cli *, const char *key, struct text value);
+void cli_json_text_known(struct cli *, const char *key, struct text value); /* empty: null */
 void cli_json_number(struct cli *, const char *key, int64_t value);
 void cli_json_known(struct cli *, const char *key, int64_t value); /* below 0: null */
 void cli_json_bool(struct cli *, const char *key, bool value);

@@ -49,11 +49,7 @@ static void state_json(struct services *this, const struct service_state *state)
     cli_json_number(cli, "held_for_ms", state->held_for_ms);
     cli_json_bool(cli, "breaker_open", state->breaker_open);
     cli_json_number(cli, "failed_probes", state->probes);
-    json_key(cli->json, "owner");
-    if (state->owner_for_ms)
-        json_string(cli->json, state->owner);
-    else
-        json_null(cli->json);
+    cli_json_text_known(cli, "owner", state->owner_for_ms ? state->owner : (struct text){0});
     json_close(cli->json, '}');
     cli_json_line(cli);
 }

@@ -12,19 +12,7 @@ bool spool_view_is_damaged(const struct spool_survey *survey) {
 /* As JSON ---------------------------------------------------------------- */
 
 static void number_json(struct cli *cli, const char *key, int64_t number) {
-    json_key(cli->json, key);
-    if (number)
-        json_number(cli->json, number);
-    else
-        json_null(cli->json);
-}
-
-static void text_json(struct cli *cli, const char *key, const char *text) {
-    json_key(cli->json, key);
-    if (text && *text)
-        json_string(cli->json, text_of(text));
-    else
-        json_null(cli->json);
+    cli_json_known(cli, key, number ? number : -1);
 }
 
 static void damage_json(struct cli *cli, const struct spool_survey *survey) {
@@ -34,12 +22,12 @@ static void damage_json(struct cli *cli, const struct spool_survey *survey) {
     for (size_t i = 0; i < survey->damage_count; i++) {
         const struct spool_damage *damage = &survey->damage[i];
         json_open(cli->json, '{');
-        text_json(cli, "file", damage->file);
+        cli_json_text_known(cli, "file", text_of(damage->file));
         cli_json_number(cli, "offset", damage->at);
         cli_json_number(cli, "bytes", damage->bytes);
         number_json(cli, "first", damage->first > damage->last ? 0 : (int64_t)damage->first);
         number_json(cli, "last", damage->first > damage->last ? 0 : (int64_t)damage->last);
-        text_json(cli, "copy", damage->copy);
+        cli_json_text_known(cli, "copy", text_of(damage->copy));
         json_close(cli->json, '}');
     }
     json_close(cli->json, ']');
@@ -50,7 +38,7 @@ void spool_view_json(struct cli *cli, const struct spool_survey *survey, bool wi
     json_open(cli->json, '{');
     cli_json_text(cli, "spool", text_of(survey->id));
     cli_json_bool(cli, "held", survey->held);
-    text_json(cli, "broken", survey->broken.data);
+    cli_json_text_known(cli, "broken", string_text(&survey->broken));
     cli_json_number(cli, "records", (int64_t)survey->records);
     cli_json_number(cli, "undrained", (int64_t)survey->undrained);
     cli_json_number(cli, "first", (int64_t)survey->first);

@@ -180,21 +180,13 @@ static void print_step(const struct step *step) {
             print_line('+', "event", step->types.chosen[i]);
 }
 
-static void add_text_or_null(struct cli *cli, const char *key, const char *text) {
-    json_key(cli->json, key);
-    if (text)
-        json_string(cli->json, text_of(text));
-    else
-        json_null(cli->json);
-}
-
 static void step_json(struct cli *cli, const struct step *step) {
     json_open(cli->json, '{');
     cli_json_text(cli, "endpoint", text_of(step->wanted->endpoint));
-    add_text_or_null(cli, "id", step->id);
+    cli_json_text_known(cli, "id", text_of(step->id));
     cli_json_text(cli, "action", text_of(action_names[step->action]));
     cli_json_bool(cli, "disabled", step->disabled);
-    add_text_or_null(cli, "url_is", step->url);
+    cli_json_text_known(cli, "url_is", text_of(step->url));
     cli_json_text(cli, "url_should_be", text_of(step->wanted->url));
     json_key(cli->json, "events_missing");
     json_open(cli->json, '[');
