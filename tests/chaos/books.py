@@ -7,10 +7,15 @@ delivered when a service had read all of it and meant to say 200, whether or not
 import bisect
 import collections
 import hashlib
+import itertools
 import statistics
 
 # A service's answer is settled within this time when nothing is in the way.
 SETTLE_S = 1.0
+# A service's time for an answer, as forward is told.
+ANSWER_S = 2.0
+# Our own part may be late: unnoticed up to this long, and at most so long.
+LATE_S = 0.25
 STALL_MOST_S = 60.0
 
 Sight = collections.namedtuple("Sight", "at port")
@@ -150,7 +155,10 @@ class Books:
         if any(event.id == last and first.at <= at <= second.at
                for at, last in self.cuts.get((service, first.port), ())):
             return "its answer was cut off"
-        near = [one for one in self.troubles if one.overlaps(first.at, self._settled_by(first.at))]
+        # The service may have read late what it was sent in time.
+        sent_at = first.at - LATE_S - self._stalled_s(first.at - LATE_S, first.at)
+        by = self._settled_by(first.at)
+        near = [one for one in self.troubles if one.overlaps(sent_at, by)]
         for one in near:
             if one.kind == "redis forgot":  # it lasts from what it remembers to its return
                 return one.kind
@@ -161,17 +169,21 @@ class Books:
         for one in near:
             if one.kind in ("redis killed", "redis paused", "forward paused"):
                 return one.kind
+        if self._stalled_s(sent_at, by) >= ANSWER_S - SETTLE_S:
+            return "it answered too late"
         return None
 
     def _settled_by(self, at):
-        by = at + SETTLE_S
-        first = bisect.bisect_left(self._stalls, (at - STALL_MOST_S,))
-        for begin, seconds in self._stalls[first:]:
-            if begin > by:
-                break
-            if begin + seconds > at:
-                by += seconds
+        by, late = at, at + SETTLE_S
+        while late > by:
+            by, late = late, at + SETTLE_S + self._stalled_s(at, late)
         return by
+
+    def _stalled_s(self, begin, end):
+        """How long we stood still in stalls that reach into this time."""
+        first = bisect.bisect_left(self._stalls, (begin - STALL_MOST_S,))
+        return sum(seconds for at, seconds in itertools.takewhile(lambda one: one[0] <= end, self._stalls[first:])
+                   if at + seconds >= begin)
 
     def near(self, event):
         """What was going on while this event came in, for people."""

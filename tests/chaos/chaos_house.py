@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 
+from books import ANSWER_S
 from disk_between import DiskBetween
 from house import Forward, House, Serve, certificate
 from redis_pair import ChaosRedis
@@ -75,7 +76,7 @@ class ChaosHouse(House):
         proxy = net.do(Proxy(sink.address, on_cut).open())
         self._service_proxies.append(proxy)
         self.service(name, url=f"http://127.0.0.1:{proxy.port}/hooks", events=patterns,
-                     concurrency=window, timeout="2s", retry={"first": "100ms", "most": "1s"})
+                     concurrency=window, timeout=f"{ANSWER_S:g}s", retry={"first": "100ms", "most": "1s"})
 
     def _prepare_spool(self):
         folder = self.spool_folder

@@ -193,7 +193,7 @@ class _Near(_Side):
     def cut(self, reset):
         self.proxy.on_cut(self.far.transport.get_extra_info("sockname")[1])
         for transport in (self.transport, self.far.transport):
-            if reset:
+            if reset and not transport.is_closing():
                 transport.get_extra_info("socket").setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             # abort() drops what is still to be written; close() would send it first.
