@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/address.h"
@@ -11,6 +12,12 @@ enum {
     BODY_BYTES = 1024, /* nobody has a reason to send one */
     CONNECTIONS = 64,
 };
+
+static const struct metric_family started = {
+    "kula_relay_started_timestamp_seconds",
+    METRIC_GAUGE,
+    "When this process was started: what it counts, it counts since then.",
+    {NULL}};
 
 struct admin {
     struct admin_options options;
@@ -135,6 +142,7 @@ struct admin *admin_start(struct loop *loop, const struct admin_options *options
         return NULL;
     struct admin *admin = memory_new(sizeof *admin);
     admin->options = *options;
+    metric_set(metrics_series(options->metrics, &started, NULL, NULL), clock_wall_ms() / 1000);
     admin->loop = loop;
     admin->shared = options->beside && address_is_bound(address, descriptor);
     address_format_bound(descriptor, &admin->bound);

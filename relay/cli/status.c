@@ -127,7 +127,8 @@ static void process_json(struct cli *cli, const struct process *process) {
 static void print_process(const struct process *process, const char *more) {
     bool ready = process->ready.status == 200;
     struct text status = says(process, "status");
-    struct string rest = {0};
+    int64_t started_s = metric(process, "kula_relay_started_timestamp_seconds");
+    struct string rest = {0}, up = {0};
     for (size_t i = 0; i < json_tree_count(process->says); i++) {
         struct text key = json_tree_key(process->says, i);
         struct text value = json_tree_text(json_tree_at(process->says, i));
@@ -136,9 +137,12 @@ static void print_process(const struct process *process, const char *more) {
         else if (!text_is(key, "status"))
             string_addf(&rest, ", %.*s %.*s", TEXT_ARG(key), TEXT_ARG(value));
     }
-    say(process->name, "%s%.*s%s%s%s", cli_colour(ready && !rest.size ? CLI_GREEN : CLI_RED),
-        TEXT_ARG(status), rest.size ? rest.data : "", cli_colour(CLI_PLAIN), more);
+    say(process->name, "%s%.*s%s%s%s%s%s", cli_colour(ready && !rest.size ? CLI_GREEN : CLI_RED),
+        TEXT_ARG(status), rest.size ? rest.data : "", cli_colour(CLI_PLAIN), more,
+        started_s < 0 ? "" : ", up ",
+        started_s < 0 ? "" : age(clock_wall_ms() - started_s * 1000, &up));
     string_finish(&rest);
+    string_finish(&up);
     print_sandbox(process);
 }
 
@@ -154,20 +158,19 @@ static void print_unknown(const struct process *process) {
 
 static void tell_serve(struct cli *cli, const struct process *serve) {
     int64_t connections = metric(serve, "kula_relay_connections");
-    int64_t started_s = metric(serve, "kula_relay_started_timestamp_seconds");
-    struct string more = {0}, up = {0};
+    struct string more = {0};
     if (cli->options.json) {
         process_json(cli, serve);
         cli_json_known(cli, "connections", connections);
     } else if (serve->says) {
-        string_addf(&more, ", %lld connection%s, up %s", (long long)connections,
-                    connections == 1 ? "" : "s", age(clock_wall_ms() - started_s * 1000, &up));
-        print_process(serve, more.data);
+        if (connections >= 0)
+            string_addf(&more, ", %lld connection%s", (long long)connections,
+                        connections == 1 ? "" : "s");
+        print_process(serve, more.size ? more.data : "");
     } else {
         print_unknown(serve);
     }
     string_finish(&more);
-    string_finish(&up);
 }
 
 struct spool {

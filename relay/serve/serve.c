@@ -55,7 +55,7 @@ struct serve {
     int exit_code;
 };
 
-enum { CONNECTIONS, DELIVERIES, BYTES, PEN_EVENTS, PEN_BYTES, REDIS_UP, REDIS_CONNECTS, STARTED };
+enum { CONNECTIONS, DELIVERIES, BYTES, PEN_EVENTS, PEN_BYTES, REDIS_UP, REDIS_CONNECTS };
 
 static const struct metric_family families[] = {
     [CONNECTIONS] = {"kula_relay_connections", METRIC_GAUGE, "Open connections of senders."},
@@ -71,8 +71,6 @@ static const struct metric_family families[] = {
                   "1 while the ledger's Redis can be reached, else 0."},
     [REDIS_CONNECTS] = {"kula_relay_redis_connects_total", METRIC_COUNTER,
                         "Connections made to the ledger's Redis."},
-    [STARTED] = {"kula_relay_started_timestamp_seconds", METRIC_GAUGE,
-                 "When this process was started: what it counts, it counts since then."},
 };
 
 /* ---- Redis comes and goes ---- */
@@ -370,8 +368,6 @@ static void init(struct serve *serve, struct edition *first) {
                             .loop = loop_create(),
                             .metrics = metrics_create()};
     serve->redis_connects = metrics_series(serve->metrics, &families[REDIS_CONNECTS], NULL, NULL);
-    metric_set(metrics_series(serve->metrics, &families[STARTED], NULL, NULL),
-               clock_wall_ms() / 1000);
     serve->supervisor = supervisor_create(serve->loop);
     serve->first_connect = loop_timer_create(serve->loop, on_first_connect_overdue, serve);
     serve->drain_deadline = loop_timer_create(serve->loop, on_drain_deadline, serve);

@@ -31,6 +31,7 @@ class Status(Story):
         self.assertEqual(parts["serve"]["says"]["status"], "ready")
         self.assertGreaterEqual(parts["serve"]["connections"], 0)
         for name in ("serve", "forward"):
+            self.assertEqual(parts[name]["started"], getattr(self.house, name).value("started_timestamp_seconds"))
             self.assertEqual(parts[name]["sandbox"]["no_new_privs"], 1)
             self.assertEqual(parts[name]["sandbox"]["landlock"],
                              getattr(self.house, name).value("sandbox", kind="landlock"))
@@ -45,7 +46,7 @@ class Status(Story):
         self.assertEqual((parts["billing"]["owed"], parts["billing"]["owner"]), (1, owner))
         self.house.forward.said("delivers in order", service="billing", owner=owner)
         screen = self.screen()
-        for words in ("serve     ready, ", "sandbox: ", "spool     0 events wait for Redis, ", "forward   ready",
+        for words in ("serve     ready, ", "sandbox: ", "spool     0 events wait for Redis, ", "forward   ready, up ",
                       f"redis     redis {redis['redis_version']}, ", "appends to its file",
                       "stream    1 events, the oldest ", "0 of 25 failures in 24 hours", "  paused\n",
                       f"in order by the forward {owner[:8]}\n"):
