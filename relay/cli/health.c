@@ -4,6 +4,7 @@
 
 #include "cli/admin_page.h"
 #include "cli/commands.h"
+#include "cli/view.h"
 
 struct health {
     struct cli cli;
@@ -16,7 +17,10 @@ static void ask(struct health *this, const char *name, const char *address) {
     struct admin_page page = {0};
     if (admin_page_get(&this->cli, address, this->ready ? "/readyz" : "/healthz", &page)) {
         struct text body = string_text(&page.body);
-        printf("%s: %.*s\n", name, TEXT_ARG(text_cut(&body, '\n')));
+        struct string line = {0};
+        view_clean(text_cut(&body, '\n'), &line); /* whoever listens there may say anything */
+        printf("%s: %s\n", name, line.size ? line.data : "");
+        string_finish(&line);
         this->well = this->well || page.status == 200;
         if (page.status != 200)
             cli_fail(&this->cli, CLI_FAILED, "%s answers %d at %s", name, page.status,

@@ -123,35 +123,49 @@ static void process_json(struct cli *cli, const struct process *process) {
     sandbox_json(cli, process);
 }
 
-/* What /readyz says besides its status, as it stands there. */
-static void print_process(const struct process *process, const char *more) {
-    bool ready = process->ready.status == 200;
-    struct text status = says(process, "status");
-    int64_t started_s = metric(process, "kula_relay_started_timestamp_seconds");
-    struct string rest = {0}, up = {0};
+/* What /readyz says besides its status, as it stands there. Whoever listens there may say
+ * anything. */
+static void add_rest(const struct process *process, struct string *rest) {
     for (size_t i = 0; i < json_tree_count(process->says); i++) {
         struct text key = json_tree_key(process->says, i);
         struct text value = json_tree_text(json_tree_at(process->says, i));
+        if (text_is(key, "status"))
+            continue;
+        string_add_of(rest, ", ");
+        view_clean(key, rest);
         if (text_is(value, "true"))
-            string_addf(&rest, ", %.*s", TEXT_ARG(key));
-        else if (!text_is(key, "status"))
-            string_addf(&rest, ", %.*s %.*s", TEXT_ARG(key), TEXT_ARG(value));
+            continue;
+        string_add_char(rest, ' ');
+        view_clean(value, rest);
     }
-    say(process->name, "%s%.*s%s%s%s%s%s", cli_colour(ready && !rest.size ? CLI_GREEN : CLI_RED),
-        TEXT_ARG(status), rest.size ? rest.data : "", cli_colour(CLI_PLAIN), more,
+}
+
+static void print_process(const struct process *process, const char *more) {
+    bool ready = process->ready.status == 200;
+    int64_t started_s = metric(process, "kula_relay_started_timestamp_seconds");
+    struct string status = {0}, rest = {0}, up = {0};
+    view_clean(says(process, "status"), &status);
+    add_rest(process, &rest);
+    say(process->name, "%s%s%s%s%s%s%s", cli_colour(ready && !rest.size ? CLI_GREEN : CLI_RED),
+        status.size ? status.data : "", rest.size ? rest.data : "", cli_colour(CLI_PLAIN), more,
         started_s < 0 ? "" : ", up ",
         started_s < 0 ? "" : age(clock_wall_ms() - started_s * 1000, &up));
+    string_finish(&status);
     string_finish(&rest);
     string_finish(&up);
     print_sandbox(process);
 }
 
 static void print_unknown(const struct process *process) {
+    const struct admin_page *page = &process->ready;
     if (!process->address)
         say(process->name, "unknown: %s.admin is not configured", process->name);
+    else if (page->status)
+        say(process->name, "%swhat answers at %s is no %s%s", cli_colour(CLI_YELLOW),
+            page->url.data, process->name, cli_colour(CLI_PLAIN));
     else
-        say(process->name, "%snobody answers at %s: %s%s", cli_colour(CLI_YELLOW),
-            process->ready.url.data, process->ready.body.data, cli_colour(CLI_PLAIN));
+        say(process->name, "%snobody answers at %s: %s%s", cli_colour(CLI_YELLOW), page->url.data,
+            page->body.data, cli_colour(CLI_PLAIN));
 }
 
 /* ---- serve and its spool ---- */

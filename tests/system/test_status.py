@@ -2,6 +2,7 @@
 
 from house import Story
 from processes import free_port, until
+from sim.service import Service
 
 
 class Status(Story):
@@ -78,6 +79,17 @@ class Status(Story):
         self.house.config = lambda config=self.house.config: self.without_admin(config())
         self.house.configure()
         self.assertIn("forward.admin is not configured", self.screen())
+
+    def test_who_else_answers_there_moves_no_cursor(self):
+        stranger = self.enterContext(Service(name="stranger"))
+        self.house.serve_settings["admin"] = stranger.url.removeprefix("http://")
+        self.house.redis.start()
+        for body in (r'{"status":"\u001b[2J","\u001b[31m":"\u001b[H","up":true}', "\x1b[2J is no JSON"):
+            stranger.rule(status=200, body=body, times=3)
+            screen = self.screen()
+            self.assertNotIn("\x1b", screen + self.house.relay("health", "serve").out)
+            self.assertEqual(", up" in screen, body.startswith("{"))
+        self.assertIn(f"what answers at {stranger.url}/readyz is no serve", screen)
 
     @staticmethod
     def without_admin(config):
