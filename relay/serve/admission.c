@@ -10,19 +10,19 @@ enum { HANDSHAKES_SHARE = 4 };
 /* Descriptors that are not Kula's connections: listeners, admin, Redis, spool, epoll, log. */
 enum { DESCRIPTORS_OF_OURS = 64 + 64 + 2 * HTTP_SERVER_CROWD };
 
+void admission_raise_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit); /* where it stays low, connections_possible tells */
+}
+
 /* Without this the accepting socket would fail for want of a descriptor, and
  * the loop would spin on it. */
 static size_t connections_possible(size_t asked) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return asked;
-    rlim_t needed = asked + DESCRIPTORS_OF_OURS;
-    if (limit.rlim_cur < needed) {
-        limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-            getrlimit(RLIMIT_NOFILE, &limit);
-    }
-    if (limit.rlim_cur >= needed)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= asked + DESCRIPTORS_OF_OURS)
         return asked;
     size_t possible =
         limit.rlim_cur > DESCRIPTORS_OF_OURS ? limit.rlim_cur - DESCRIPTORS_OF_OURS : 1;

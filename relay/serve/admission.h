@@ -10,9 +10,12 @@ struct admission {
     size_t connections;
 };
 
-/* Of the connections that were asked for, as many as the process may have
- * descriptors for: its limit is raised as far as it goes, and told where that
- * is not enough. */
+/* The process may have as many descriptors as it can be given: before it opens any, for each spool
+ * that earlier starts left takes two. */
+void admission_raise_limit(void);
+
+/* Of the connections that were asked for, as many as it may have descriptors
+ * for; it is told where that is not enough. */
 void admission_init(struct admission *, const struct config *);
 struct http_limits admission_limits(const struct admission *);
 

@@ -12,6 +12,7 @@
 #include "net/handed.h"
 #include "net/supervisor.h"
 #include "net/tls.h"
+#include "serve/admission.h"
 #include "serve/edition.h"
 #include "serve/ingress.h"
 #include "serve/persistence.h"
@@ -363,6 +364,7 @@ static bool start(struct serve *serve, struct string *why) {
 static void init(struct serve *serve, struct edition *first) {
     /* Until somebody listens to it: its default would end us. */
     signal(SIGHUP, SIG_IGN);
+    admission_raise_limit();
     *serve = (struct serve){.config = first->config,
                             .first = first,
                             .loop = loop_create(),

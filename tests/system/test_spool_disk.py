@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from house import Story
-from processes import RELAY, SYSTEM, WATCHED, run
+from processes import RELAY, SYSTEM, WATCHED, WRAP, run
 
 # In a mount namespace of its own, and in a user's where we are nobody special: $0 read-only, then the rest.
 READ_ONLY = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
@@ -74,6 +74,21 @@ class SpoolDisk(Story):
         """A spool of the smallest size; the body of an event of which it takes about eight."""
         self.house.serve_settings = {"spool": {"directory": str(self.house.spool_folder), "max_size": "64MiB"}}
         return b'{"event":"ping","event_id":"evt_%d","data":{"filler":"' + b"x" * (6 << 20) + b'"}}'
+
+    def test_a_start_after_many_crashes_has_descriptors_for_all_that_they_left(self):
+        """Most supervisors give it 1,024 at first, and let it have more."""
+        if WRAP:
+            self.skipTest("valgrind keeps to the limit that it finds")
+        starts = 20
+        for n in range(starts):
+            serve = self.house.start_serve()
+            self.assertEqual(self.post(f"evt_{n}"), 200)
+            serve.kill()
+        self.house.serve_wrap = ["bash", "-c", f'ulimit -Sn {starts + 10}; exec "$@"', "few"]
+        self.house.redis.start()
+        self.house.start_serve()
+        self.house.drain()
+        self.assertCountEqual(self.house.ledger.event_ids(), [f"evt_{n}" for n in range(starts)])
 
     def test_all_starts_together_keep_to_max_size(self):
         most = 64 << 20
