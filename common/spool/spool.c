@@ -333,11 +333,14 @@ bool spool_remove(struct spool **taken) {
     note_progress(spool);
     writer_stop(spool->writer);
     if (!folder_remove(&spool->folder, spool->disk, spool->directory)) {
+        int error = errno;
         log_warning("spool cannot be removed, the next start tries again spool=%s error=%s",
-                    spool->folder.id, strerror(errno));
-        spool->stays = true;
-        return false;
+                    spool->folder.id, strerror(error));
+        /* Whoever looks round just now may put a lock there: then there is nothing else to find. */
+        spool->stays = error != ENOTEMPTY;
     }
+    if (spool->stays)
+        return false;
     spool_destroy(spool);
     *taken = NULL;
     return true;

@@ -390,6 +390,25 @@ static void test_a_disk_that_has_become_read_only_is_drained(void **state) {
     assert_int_equal(spools_on(house), 0);
 }
 
+static void test_what_a_disk_does_not_let_go_of_is_not_found_again(void **state) {
+    struct spool_house *house = *state;
+    struct spool **adopted;
+    struct string why = {0};
+    leave_some_behind(house);
+    assert_int_equal(spool_adopt(house->loop, &house->options, &adopted, &why), 1);
+    spool_drained(adopted[0], RECORDS);
+    assert_true(spool_is_done(adopted[0]));
+    disk_sim_fail(house->sim, DISK_SIM_REMOVE, EROFS, -1);
+    assert_false(spool_remove(&adopted[0]));
+    assert_false(spool_is_done(adopted[0]));
+    assert_int_equal(adopted_count(house), 0);
+    spool_destroy(adopted[0]);
+    disk_sim_fail(house->sim, DISK_SIM_REMOVE, 0, 0);
+    assert_true(spool_house_recover(house)); /* as the next start */
+    assert_int_equal(spools_on(house), 0);
+    free(adopted);
+}
+
 static void test_a_spool_that_somebody_holds_is_left_alone(void **state) {
     struct spool_house *house = *state;
     assert_int_equal(outcome_of_one_put(house), SPOOL_SYNCED);
@@ -477,6 +496,7 @@ int main(void) {
         PROMISE(test_one_read_that_fails_is_never_taken_for_the_end),
         PROMISE(test_a_reader_that_fell_behind_is_told_when_the_files_cannot_be_read),
         PROMISE(test_a_disk_that_has_become_read_only_is_drained),
+        PROMISE(test_what_a_disk_does_not_let_go_of_is_not_found_again),
         PROMISE(test_a_spool_that_somebody_holds_is_left_alone),
         PROMISE(test_a_disk_that_takes_nothing_lets_none_be_made_and_none_is_left),
         PROMISE(test_one_error_while_one_is_made_leaves_nothing_behind),
