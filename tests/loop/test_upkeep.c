@@ -228,6 +228,19 @@ static void test_a_full_redis_is_trimmed_all_the_same(void **state) {
     assert_int_equal(trim(books).result.removed, 3);
 }
 
+/* By their ids they are of tomorrow, as after a clock that ran ahead and was set back. */
+static void test_a_full_redis_is_trimmed_whatever_time_the_ids_tell(void **state) {
+    struct books *books = *state;
+    books_open_service(books, &books_crm);
+    books_say(books, "XSETID kula:events 99999999999999-0");
+    append_many(books, 3);
+    struct haul haul = books_take(books, &books_crm);
+    for (size_t i = 0; i < haul.count; i++)
+        books_settle(books, &haul, i, MOVES_DONE);
+    assert_int_equal(trim_once(books, NEVER_MS).result.removed, 0);
+    assert_int_equal(trim(books).result.removed, 3);
+}
+
 static void test_old_dead_letters_go(void **state) {
     struct books *books = *state;
     books_open_service(books, &books_crm);
@@ -570,6 +583,7 @@ int main(void) {
         TEST(test_a_lost_place_stops_trimming_until_it_is_opened_again),
         TEST(test_what_was_trimmed_is_a_duplicate_and_not_lost),
         TEST(test_a_full_redis_is_trimmed_all_the_same),
+        TEST(test_a_full_redis_is_trimmed_whatever_time_the_ids_tell),
         TEST(test_old_dead_letters_go),
         TEST(test_the_audit_finds_the_same_faults_in_a_trimmed_stream),
         TEST(test_what_is_trimmed_during_an_audit_is_no_finding),
