@@ -1,9 +1,13 @@
 #!lua flags=allow-oom
 -- heal: what is owed, the group's pending list and the due times agree again.
--- KEYS events places due owed count   ARGV service
+-- KEYS events places due owed count   ARGV service lease_ms due_most_ms
 -- Returns {group made, put back, made due, dropped}.
 local events, places, due, owed, count = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local service = ARGV[1]
+local service, lease_ms, due_most_ms = ARGV[1], ARGV[2], ARGV[3]
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function after(ms) return string.format('%.0f', now + ms) end
 
 local place = redis.call('HGET', places, service)
 if not place then return redis.error_reply('NOPLACE no place is noted for ' .. service .. ': open comes first') end
@@ -17,14 +21,16 @@ local function before_place(id)
   return ms < place_ms or (ms == place_ms and tonumber(seq) <= tonumber(place_seq))
 end
 
+-- Nobody puts anything off for so long: Redis' clock was set back. Who has it in hand gets a lease's time.
+local far = redis.call('ZRANGE', due, '(' .. after(due_most_ms), '+inf', 'BYSCORE')
+for _, id in ipairs(far) do redis.call('ZADD', due, after(lease_ms), id) end
+
 local pending_count = redis.call('XPENDING', events, service)[1]
 if made == 0 and pending_count == redis.call('HLEN', owed) and pending_count == redis.call('ZCARD', due) then
-  return {0, 0, 0, 0}
+  return {0, 0, #far, 0}
 end
 
-local time = redis.call('TIME')
-local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-local put_back, made_due, dropped = 0, 0, 0
+local put_back, made_due, dropped = 0, #far, 0
 
 local pending = {}
 for _, entry in ipairs(redis.call('XPENDING', events, service, '-', '+', math.max(1, pending_count))) do
@@ -51,7 +57,7 @@ for _, id in ipairs(redis.call('HKEYS', owed)) do
       redis.call('XCLAIM', events, service, 'forward', 0, id, 'FORCE', 'JUSTID')
       put_back = put_back + 1
     end
-    made_due = made_due + redis.call('ZADD', due, 'NX', now, id)
+    made_due = made_due + redis.call('ZADD', due, 'NX', after(0), id)
   end
 end
 

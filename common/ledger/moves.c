@@ -311,9 +311,9 @@ static void on_heal(void *arg, enum redis_outcome outcome, const struct redis_va
     op_end(&heal->op);
 }
 
-void moves_heal(struct ledger *ledger, const char *service, int64_t deadline_ms, moves_heal_fn *fn,
+void moves_heal(struct ledger *ledger, const struct moves_heal *what, moves_heal_fn *fn,
                 void *arg) {
-    struct text name = text_of(service);
+    struct text name = text_of(what->service);
     struct command command = {.script = &script_heal};
     command_key(&command, ledger, "events");
     command_key(&command, ledger, "places");
@@ -321,8 +321,10 @@ void moves_heal(struct ledger *ledger, const char *service, int64_t deadline_ms,
     command_key_of(&command, ledger, "owed", name);
     command_key_of(&command, ledger, "count", name);
     command_text(&command, name);
+    command_number(&command, what->lease_ms);
+    command_number(&command, what->due_most_ms);
     struct heal_op *heal = op_start(ledger, sizeof *heal);
     heal->fn = fn;
     heal->arg = arg;
-    command_send(&command, ledger->redis, deadline_ms, true, on_heal, heal);
+    command_send(&command, ledger->redis, what->deadline_ms, true, on_heal, heal);
 }

@@ -150,12 +150,17 @@ void moves_release(struct ledger *, const char *service, const char *owner, int6
 
 /* heal: a lost group is made again at its noted place, everything owed is put
  * back into it, an owed event without a due time gets "now", and one whose
- * entry is gone counts as dropped. */
+ * entry is gone counts as dropped. What is due later than anybody may ask for, for
+ * Redis' clock was set back, is due when a lease would end. */
+struct moves_heal {
+    const char *service;
+    int64_t lease_ms, due_most_ms;
+    int64_t deadline_ms;
+};
 struct moves_healed {
     enum ledger_outcome outcome;
     bool group_made;
     int64_t put_back, made_due, dropped;
 };
 typedef void moves_heal_fn(void *arg, const struct moves_healed *);
-void moves_heal(struct ledger *, const char *service, int64_t deadline_ms, moves_heal_fn *,
-                void *arg);
+void moves_heal(struct ledger *, const struct moves_heal *, moves_heal_fn *, void *arg);

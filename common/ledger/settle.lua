@@ -8,6 +8,7 @@
 local events, due, owed, count, dead, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local about_service, after_dead = KEYS[7], KEYS[8]
 local service, log_most, FIRST, EACH = ARGV[1], ARGV[2], 3, 13
+local MOST_HOLD_MS = 3600000 -- as in take
 
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
@@ -52,7 +53,7 @@ local function defer(one)
   -- The service asked for a pause: nobody gets anything for it before then.
   if one.hold_ms > 0 then
     local held_until = tonumber(redis.call('HGET', about_service, 'held_until') or 0)
-    if now + one.hold_ms > held_until then
+    if now + one.hold_ms > held_until or held_until > now + MOST_HOLD_MS then
       redis.call('HSET', about_service, 'held_until', string.format('%.0f', now + one.hold_ms))
     end
   end
@@ -70,7 +71,9 @@ local function settle(at)
   }
   local holder, attempts, first = string.match(redis.call('HGET', owed, one.id) or '', '^(%S+) (%d+) (%d+)')
   one.attempts = (attempts or 0) + 1
-  one.first = first and first ~= '0' and first or now
+  -- A first attempt that is still to come was made before the clock was set back: nobody would give it up.
+  local is_past = first and first ~= '0' and tonumber(first) <= tonumber(now)
+  one.first = is_past and first or now
   if one.verdict == 'done' then return done(one) end
   -- Of an ordered service only its owner says what comes next.
   if holder ~= one.lease or (owner and owner ~= one.lease) then return 0 end

@@ -13,7 +13,9 @@ local service, slots, retry_slots, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumb
 local owed_most_ms, most_bytes, lease, owner_ms = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
 local after, heads, FILTER = ARGV[9], {}, 11 + 2 * ARGV[10]
 local MOST_LOOKED = 500 -- entries a call, so that a long run of unwanted ones does not hold Redis up
-local MOST_HOLD_MS = 3600000 -- nobody may ask for more: beyond that it is a clock that was set back
+-- Nobody may ask for more, or has a word that holds for longer: beyond that it is a clock that was set back.
+local MOST_HOLD_MS, MOST_OWNED_MS = 3600000, 60000
+local MOST_PROBE_MS = math.max(60000, lease_ms)
 local PAUSE_LOOK_MS = 2000 -- so soon a forwarder hears that a pause is over
 -- Whoever takes it dies of it, time after time: one that was only unlucky is settled long before.
 local MOST_HANDED_OUT = 10
@@ -55,12 +57,12 @@ local flat = redis.call('HGETALL', about_service)
 for i = 1, #flat, 2 do state[flat[i]] = flat[i + 1] end
 local open = state.breaker == 'open'
 
-local function until_time(at)
+local function until_time(at, most)
   local wait = math.max(0, (tonumber(at) or 0) - now)
-  return wait <= MOST_HOLD_MS and wait or 0
+  return wait <= most and wait or 0
 end
-local held_for = until_time(state.held_until)
-if open then held_for = math.max(held_for, until_time(state.probe_at)) end
+local held_for = until_time(state.held_until, MOST_HOLD_MS)
+if open then held_for = math.max(held_for, until_time(state.probe_at, MOST_PROBE_MS)) end
 if state.paused then held_for = math.max(held_for, PAUSE_LOOK_MS) end
 
 local taken, bytes, looked = {}, 0, 0
@@ -77,7 +79,7 @@ end
 -- to whom the service is not ordered.
 local NOT_OURS, OURS, OURS_ANEW = 0, 1, 2
 local function own()
-  local theirs_for = state.owner ~= lease and until_time(state.owner_until) or 0
+  local theirs_for = state.owner ~= lease and until_time(state.owner_until, MOST_OWNED_MS) or 0
   if theirs_for > 0 then return NOT_OURS, theirs_for end
   if owner_ms == 0 then
     if state.owner then redis.call('HDEL', about_service, 'owner', 'owner_until') end

@@ -11,6 +11,7 @@
 #include "forward/pace.h"
 #include "forward/signer.h"
 #include "forward/tally.h"
+#include "forward/verdict.h"
 
 enum {
     /* How much longer than an attempt a lease holds: time to settle. */
@@ -482,12 +483,25 @@ static void on_healed(void *arg, const struct moves_healed *healed) {
     go_on(courier);
 }
 
+/* The longest that a settled attempt puts the next one off. */
+static int64_t due_most_ms(const struct config_service *service) {
+    return service->retry_most_ms > VERDICT_MOST_PAUSE_MS ? service->retry_most_ms
+                                                          : VERDICT_MOST_PAUSE_MS;
+}
+
 static void heal(struct courier *courier) {
+    const struct config_service *service = courier->service;
     courier->heal_wanted = false;
     courier->take_wanted = true;
     courier->state = COURIER_HEALING;
-    moves_heal(courier->house->ledger, courier->service->name, LEDGER_DEADLINE_MS, on_healed,
-               courier);
+    moves_heal(courier->house->ledger,
+               &(struct moves_heal){
+                   .service = service->name,
+                   .lease_ms = service->timeout_ms + LEASE_SPARE_MS,
+                   .due_most_ms = due_most_ms(service),
+                   .deadline_ms = LEDGER_DEADLINE_MS,
+               },
+               on_healed, courier);
 }
 
 void courier_open(struct courier *courier) {

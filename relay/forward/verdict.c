@@ -3,8 +3,6 @@
 #include "base/config.h"
 #include "forward/backoff.h"
 
-enum { MOST_PAUSE_MS = 3600 * 1000 }; /* a service that asks for more is asked again by then */
-
 /* What a status says of the event, and what of the service. Later is always right where it is
  * the service's doing; at once where the same body would be refused again. */
 struct row {
@@ -53,7 +51,8 @@ static struct row row_of_result(const struct http_result *result) {
 }
 
 static int64_t asked_pause_ms(const struct http_result *result) {
-    return result->retry_after_ms < MOST_PAUSE_MS ? result->retry_after_ms : MOST_PAUSE_MS;
+    return result->retry_after_ms < VERDICT_MOST_PAUSE_MS ? result->retry_after_ms
+                                                          : VERDICT_MOST_PAUSE_MS;
 }
 
 struct verdict verdict_of(const struct config_service *service, const struct verdict_case *this) {

@@ -5,6 +5,9 @@
 
 struct config_service;
 
+/* A service that asks for a longer pause is asked again by then. */
+enum { VERDICT_MOST_PAUSE_MS = 3600 * 1000 };
+
 struct verdict {
     enum moves_verdict move;
     int64_t delay_ms;   /* with MOVES_DEFER */

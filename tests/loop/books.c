@@ -140,6 +140,7 @@ static void on_haul(void *arg, const struct moves_haul *haul) {
         books_keep(kept->taken[i].lease, taken->lease);
         books_keep(kept->taken[i].body, taken->event.body);
         kept->taken[i].attempts = taken->attempts;
+        kept->taken[i].first_ms = taken->first_ms;
     }
     kept->books->done = true;
 }
@@ -215,11 +216,16 @@ static void on_healed(void *arg, const struct moves_healed *healed) {
     books->done = true;
 }
 
-void books_heal(struct books *books, const char *service) {
+void books_heal_as(struct books *books, const struct moves_heal *what) {
     struct opened opened = {.books = books};
-    moves_heal(books->ledger, service, BOOKS_DEADLINE_MS, on_healed, &opened);
+    moves_heal(books->ledger, what, on_healed, &opened);
     books_await(books);
     assert_int_equal(opened.outcome, LEDGER_DONE);
+}
+
+void books_heal(struct books *books, const char *service) {
+    books_heal_as(
+        books, &(struct moves_heal){service, BOOKS_LEASE_MS, BOOKS_DUE_MOST_MS, BOOKS_DEADLINE_MS});
 }
 
 /* The audit's findings as one text, empty where it balances. */

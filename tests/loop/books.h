@@ -18,6 +18,7 @@ enum {
     BOOKS_DEADLINE_MS = 5000,
     BOOKS_LEASE_MS = 60000,
     BOOKS_OWED_MOST_MS = 3600000,
+    BOOKS_DUE_MOST_MS = 3600000,
     BOOKS_WINDOW_MS = 60000,
     BOOKS_PROBE_MS = 100,
     BOOKS_KEPT = 64,
@@ -71,6 +72,7 @@ struct haul {
     struct {
         char stream_id[BOOKS_KEPT], id[BOOKS_KEPT], lease[BOOKS_KEPT], body[BOOKS_KEPT];
         unsigned attempts;
+        int64_t first_ms;
     } taken[BOOKS_MOST];
     char place[BOOKS_KEPT];
 };
@@ -88,6 +90,7 @@ enum moves_settled books_settle_with(struct books *, const struct haul *, size_t
                                      const char *lease, enum moves_verdict);
 enum moves_settled books_settle(struct books *, const struct haul *, size_t i, enum moves_verdict);
 
+void books_heal_as(struct books *, const struct moves_heal *);
 void books_heal(struct books *, const char *service);
 
 struct letters { /* the first one's texts */
