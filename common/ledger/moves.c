@@ -33,7 +33,12 @@ static void on_open(void *arg, enum redis_outcome outcome, const struct redis_va
     op_end(&open->op);
 }
 
-static void add_start(struct command *command, const struct config_service *service) {
+static void add_start(struct command *command, const struct moves_start *start) {
+    const struct config_service *service = start->service;
+    if (start->place.size) {
+        command_text(command, start->place);
+        return;
+    }
     switch (service->start) {
     case CONFIG_START_NOW:
         command_text_of(command, "now");
@@ -47,18 +52,18 @@ static void add_start(struct command *command, const struct config_service *serv
     }
 }
 
-void moves_open(struct ledger *ledger, const struct config_service *services, size_t count,
+void moves_open(struct ledger *ledger, const struct moves_start *starts, size_t count,
                 int64_t deadline_ms, moves_done_fn *fn, void *arg) {
     struct command command = {.script = &script_open};
     command_key(&command, ledger, "about");
     command_key(&command, ledger, "places");
     command_key(&command, ledger, "events");
     for (size_t i = 0; i < count; i++)
-        command_key_of(&command, ledger, "service", text_of(services[i].name));
+        command_key_of(&command, ledger, "service", text_of(starts[i].service->name));
     command_text_of(&command, LEDGER_LAYOUT);
     for (size_t i = 0; i < count; i++) {
-        command_text_of(&command, services[i].name);
-        add_start(&command, &services[i]);
+        command_text_of(&command, starts[i].service->name);
+        add_start(&command, &starts[i]);
     }
     struct done_op *open = op_start(ledger, sizeof *open);
     open->fn = fn;

@@ -11,10 +11,16 @@ struct config_service;
 
 /* open: makes the groups of all services in one go, and writes down the layout.
  * On a ledger that never had any, from the beginning; a service that comes
- * later, from its `start`. */
+ * later, from its `start`. One that Redis has forgotten since, for what it has is
+ * older, goes on where its place was: what was accepted meanwhile may stand in the
+ * stream already. */
 typedef void moves_done_fn(void *arg, enum ledger_outcome);
-void moves_open(struct ledger *, const struct config_service *services, size_t count,
-                int64_t deadline_ms, moves_done_fn *, void *arg);
+struct moves_start {
+    const struct config_service *service;
+    struct text place; /* up to here it was served; empty: nobody knows */
+};
+void moves_open(struct ledger *, const struct moves_start *, size_t count, int64_t deadline_ms,
+                moves_done_fn *, void *arg);
 
 /* take: claims what is due and reads new ones, up to `slots` events and about
  * 1 MiB, and gives each a lease. What the service does not want is acknowledged

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- open: makes the groups of services that have none yet, all in one go.
 -- KEYS about places events, then service:NAME for each   ARGV layout, then name, start for each
--- start is "beginning", "now", or how many ms ago.
+-- start is "beginning", "now", how many ms ago, or the id up to which it was served.
 local about, places, events = KEYS[1], KEYS[2], KEYS[3]
 local layout = ARGV[1]
 
@@ -26,14 +26,20 @@ local function last_id()
   end
 end
 
+local function is_after(id, than)
+  local ms, seq = string.match(id, '(%d+)-(%d+)')
+  local than_ms, than_seq = string.match(than, '(%d+)-(%d+)')
+  ms, than_ms = tonumber(ms), tonumber(than_ms)
+  return ms > than_ms or (ms == than_ms and tonumber(seq) > tonumber(than_seq))
+end
+
 local function starting_place(start)
   if first_ever or start == 'beginning' then return '0-0' end
   local last = last_id()
   if start == 'now' then return last end
-  local from = now - tonumber(start)
+  local from = string.find(start, '-') and start or string.format('%.0f-0', now - tonumber(start))
   -- Never beyond the end: what is appended next must lie after it.
-  if from > tonumber(string.match(last, '^%d+')) then return last end
-  return string.format('%.0f-0', from)
+  return is_after(from, last) and last or from
 end
 
 local function group_position(name)

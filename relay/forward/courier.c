@@ -131,6 +131,10 @@ static size_t free_slots(struct courier *courier) {
     return pace_slots(&courier->pace, courier->in_flight, courier->retries, clock_steady_ms());
 }
 
+struct text courier_place(const struct courier *courier) {
+    return string_text(&courier->place);
+}
+
 struct text courier_waits_at(const struct courier *courier) {
     bool waits = courier->state == COURIER_RESTING && !courier->stopped && courier->drained &&
                  !courier->take_wanted &&

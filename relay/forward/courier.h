@@ -33,6 +33,8 @@ void courier_change(struct courier *, const struct config_service *);
 bool courier_holds(const struct courier *, const struct config *); /* anything of that edition */
 const char *courier_name(const struct courier *);
 
+/* Up to where in the stream it was given everything; empty: not known yet. */
+struct text courier_place(const struct courier *);
 /* Its place in the stream while it waits for the bell; empty while it is busy. */
 struct text courier_waits_at(const struct courier *);
 /* Stopped, and nothing is in flight. */

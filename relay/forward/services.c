@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/config.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "forward/courier.h"
@@ -47,13 +48,28 @@ static void on_opened(void *arg, enum ledger_outcome outcome) {
         courier_open(services->couriers[i]);
 }
 
+static struct courier *find_courier(const struct services *services, const char *name) {
+    for (size_t i = 0; i < services->count; i++)
+        if (strcmp(courier_name(services->couriers[i]), name) == 0)
+            return services->couriers[i];
+    return NULL;
+}
+
 void services_open(struct services *services) {
+    const struct config *config = services->config;
     if (services->opening || services->stopped)
         return;
     services->opening = true;
     services->stale = false;
-    moves_open(services->needs.ledger, services->config->services, services->config->service_count,
-               OPEN_DEADLINE_MS, on_opened, services);
+    struct moves_start *starts = memory_new(config->service_count * sizeof *starts);
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct config_service *service = &config->services[i];
+        starts[i] = (struct moves_start){
+            .service = service, .place = courier_place(find_courier(services, service->name))};
+    }
+    moves_open(services->needs.ledger, starts, config->service_count, OPEN_DEADLINE_MS, on_opened,
+               services);
+    free(starts);
 }
 
 static void on_open_again(void *arg) {
@@ -113,13 +129,6 @@ static void on_sweep(void *arg) {
 }
 
 /* Editions */
-
-static struct courier *find_courier(const struct services *services, const char *name) {
-    for (size_t i = 0; i < services->count; i++)
-        if (strcmp(courier_name(services->couriers[i]), name) == 0)
-            return services->couriers[i];
-    return NULL;
-}
 
 static bool is_wanted(const struct config *config, const char *name) {
     for (size_t i = 0; i < config->service_count; i++)

@@ -116,11 +116,22 @@ static void on_opened(void *arg, enum ledger_outcome outcome) {
     opened->books->done = true;
 }
 
-enum ledger_outcome books_open(struct books *books, const struct config_service *service) {
+static enum ledger_outcome open_at(struct books *books, const struct config_service *service,
+                                   const char *place) {
     struct opened opened = {.books = books};
-    moves_open(books->ledger, service, 1, BOOKS_DEADLINE_MS, on_opened, &opened);
+    moves_open(books->ledger, &(struct moves_start){service, text_of(place)}, 1, BOOKS_DEADLINE_MS,
+               on_opened, &opened);
     books_await(books);
     return opened.outcome;
+}
+
+enum ledger_outcome books_open(struct books *books, const struct config_service *service) {
+    return open_at(books, service, NULL);
+}
+
+void books_open_again(struct books *books, const struct config_service *service,
+                      const char *place) {
+    assert_int_equal(open_at(books, service, place), LEDGER_DONE);
 }
 
 void books_open_service(struct books *books, const struct config_service *service) {

@@ -64,6 +64,9 @@ struct stored books_append(struct books *, const char *id, const char *type);
 enum ledger_outcome books_open(struct books *, const struct config_service *);
 void books_open_service(struct books *, const struct config_service *); /* which has to be DONE */
 
+/* Which was served up to that place. */
+void books_open_again(struct books *, const struct config_service *, const char *place);
+
 struct haul {
     struct books *books;
     const char *service;

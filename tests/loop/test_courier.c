@@ -67,7 +67,8 @@ static int set_up(void **state) {
         .arg = house,
     };
     house->courier = courier_create(&house->couriers, &house->service);
-    moves_open(house->couriers.ledger, &house->service, 1, DEADLINE_MS, on_opened, house);
+    moves_open(house->couriers.ledger, &(struct moves_start){.service = &house->service}, 1,
+               DEADLINE_MS, on_opened, house);
     *state = house;
     return 0;
 }

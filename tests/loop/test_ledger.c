@@ -187,6 +187,36 @@ static void test_the_first_service_ever_gets_everything_a_later_one_from_its_sta
     books_assert_balances(books);
 }
 
+/* As by a backup from before it came. */
+static void make_redis_forget_later(struct books *books) {
+    books_say(books, "HDEL kula:places later");
+    books_say(books, "XGROUP DESTROY kula:events later");
+    books_say(books, "DEL kula:service:later kula:owed:later kula:due:later kula:count:later");
+}
+
+static void test_a_service_that_redis_forgot_goes_on_where_it_was(void **state) {
+    struct books *books = *state;
+    struct config_service later = {.name = books_name("later"), .start = CONFIG_START_NOW};
+    books_open_service(books, &books_crm);
+    struct stored first = books_append(books, "evt_1", "ping");
+    books_open_service(books, &later);
+    make_redis_forget_later(books);
+    books_append(books, "evt_2", "ping"); /* before anybody opens it */
+    books_open_again(books, &later, first.stream_id);
+    struct haul haul = books_take(books, &later);
+    assert_int_equal(haul.count, 1);
+    assert_string_equal(haul.taken[0].id, "evt_2");
+    books_assert_balances(books);
+    make_redis_forget_later(books);
+    books_open_again(books, &later,
+                     "99999999999999-0"); /* beyond the end of a stream that lost it */
+    books_append(books, "evt_3", "ping");
+    haul = books_take(books, &later);
+    assert_int_equal(haul.count, 1);
+    assert_string_equal(haul.taken[0].id, "evt_3");
+    books_assert_balances(books);
+}
+
 static void test_events_are_taken_in_order_up_to_the_free_slots(void **state) {
     struct books *books = *state;
     books_open_service(books, &books_crm);
@@ -907,6 +937,7 @@ int main(void) {
         TEST(test_what_redis_forgot_is_added_again_and_what_survived_told_as_duplicate),
         TEST(test_the_ledger_says_what_it_has_of_a_spool_and_since_when_something_is_owed),
         TEST(test_the_first_service_ever_gets_everything_a_later_one_from_its_start),
+        TEST(test_a_service_that_redis_forgot_goes_on_where_it_was),
         TEST(test_events_are_taken_in_order_up_to_the_free_slots),
         TEST(test_a_call_hands_out_little_more_than_a_mebibyte),
         TEST(test_a_service_gets_what_its_patterns_say_and_the_rest_is_counted),

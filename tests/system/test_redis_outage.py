@@ -1,10 +1,12 @@
 """Redis may go and come back: Kula hears no "no" that a short wait can avoid, and a 2xx holds."""
 
+import shutil
+import signal
 import threading
 import time
 
 from house import Story
-from processes import SLOW
+from processes import SLOW, until
 
 
 class UnderLoad:
@@ -194,6 +196,33 @@ class RedisOutageWithASpool(UnderLoad, Story):
         self.assertEqual(self.house.ledger.event_ids(), ids + ["evt_5"])
         self.assertEqual(serve.admin.get("/readyz").json(), {"status": "ready"})
         self.assertNotIn("spool_writable", serve.admin.get("/metrics").body.decode())
+
+    def test_a_service_that_a_restored_backup_does_not_know_gets_what_was_accepted_meanwhile(self):
+        house = self.house
+        crm, backup = house.service("crm"), house.folder / "backup"
+        house.start()
+        house.redis.stop()
+        shutil.copytree(house.redis.folder, backup, ignore=shutil.ignore_patterns("sock"))
+        house.redis.start()
+        billing = house.service("billing")
+        house.configure()
+        house.forward.signal(signal.SIGHUP)
+        until(lambda: house.redis("HEXISTS", "kula:places", "billing"), "billing is opened")
+        first, _ = house.post_event()
+        billing.wait_delivered([first])
+        house.settle()
+        house.redis.stop()
+        # serve is to be there first.
+        house.forward.signal(signal.SIGSTOP)
+        self.assertEqual(house.post(b'{"event":"ping","event_id":"evt_1"}').status, 200)
+        shutil.rmtree(house.redis.folder)
+        shutil.copytree(backup, house.redis.folder)
+        house.redis.start()
+        house.drain()
+        house.forward.signal(signal.SIGCONT)
+        crm.wait_delivered(["evt_1"])
+        billing.wait_delivered(["evt_1"])
+        house.settle()
 
     def test_the_spools_counters_grow(self):
         self.house.redis.start()
