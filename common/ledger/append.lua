@@ -23,12 +23,7 @@ if spool ~= '' then
   if has ~= after then return {0, has, {}} end
 end
 
-local function is_after(id, than)
-  local ms, seq = string.match(id, '(%d+)-(%d+)')
-  local than_ms, than_seq = string.match(than, '(%d+)-(%d+)')
-  ms, than_ms = tonumber(ms), tonumber(than_ms)
-  return ms > than_ms or (ms == than_ms and tonumber(seq) > tonumber(than_seq))
-end
+-- include is_after.lua
 
 -- Remembered, but no longer in the stream although nobody trimmed it: a Redis that lost its newest
 -- entries may have kept the mark. A spool goes back to what was lost, so here it is added again.

@@ -26,12 +26,7 @@ local function last_id()
   end
 end
 
-local function is_after(id, than)
-  local ms, seq = string.match(id, '(%d+)-(%d+)')
-  local than_ms, than_seq = string.match(than, '(%d+)-(%d+)')
-  ms, than_ms = tonumber(ms), tonumber(than_ms)
-  return ms > than_ms or (ms == than_ms and tonumber(seq) > tonumber(than_seq))
-end
+-- include is_after.lua
 
 local function starting_place(start)
   if first_ever or start == 'beginning' then return '0-0' end

@@ -7,6 +7,6 @@
 #include "base/metrics.h"
 
 /* Before there are other threads, and when the spool's directory is there: a rule is for what is.
- * Logs what is in force, and shows it in
- * kula_relay_sandbox; a kernel without any of it is no error. */
+ * Logs what is in force, and shows it in kula_relay_sandbox; a kernel without any of it is no
+ * error. */
 void confine(const struct config *, enum config_for, struct metrics *);

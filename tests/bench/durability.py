@@ -6,10 +6,11 @@ over TLS, as fast as they are answered, to serve alone.
 
 The two take turns on the same disk: the spool with Redis at `appendfsync everysec`, the ledger
 with `appendfsync always`. With --sync-ms each sync of both takes so much longer than this disk
-needs, as it does on a network volume (about 1) or a disk that turns (about 8). Prints the medians, and the spool's as a multiple of the ledger's.
-Who sends (pour.c) costs next to nothing, and serve writes no line for each delivery, which the test
-would have to read: all of that shares the processors with what is measured. Figures of one run compare with each other;
-those of two machines do not. Exits 1 where an event was refused, or is not in the stream in the end.
+needs, as it does on a network volume (about 1) or a disk that turns (about 8). Prints the medians,
+and the spool's as a multiple of the ledger's. Who sends (pour.c) costs next to nothing, and serve
+writes no line for each delivery, which the test would have to read: all of that shares the
+processors with what is measured. Figures of one run compare with each other; those of two machines
+do not. Exits 1 where an event was refused, or is not in the stream in the end.
 """
 
 import argparse
@@ -64,7 +65,7 @@ def main():
     parser.add_argument("--count", type=int, default=30000)
     parser.add_argument("--connections", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--sync-ms", type=int, default=0)
+    parser.add_argument("--sync-ms", type=int, default=0, help="so much longer takes each sync (0)")
     asked = parser.parse_args()
     rounds, all_whole = {"spool": [], "ledger": []}, True
     for _ in range(asked.rounds):

@@ -1,9 +1,6 @@
 """A disk in between, whose syncs are slow or fail when it is told so: slow_disk.c, preloaded."""
 
-import contextlib
-import os
-
-from processes import BUILD
+from processes import BUILD, with_environment
 
 
 class DiskBetween:
@@ -17,14 +14,7 @@ class DiskBetween:
         new.write_text(order)
         new.rename(self._orders)
 
-    @contextlib.contextmanager
     def in_between(self):
         """Who starts in here does its fdatasync through it."""
-        ours = {"LD_PRELOAD": str(BUILD / "tests" / "chaos" / "slow_disk.so"),
-                "CHAOS_DISK_ORDERS": str(self._orders)}
-        os.environ.update(ours)
-        try:
-            yield
-        finally:
-            for name in ours:
-                del os.environ[name]
+        return with_environment(LD_PRELOAD=str(BUILD / "tests" / "chaos" / "slow_disk.so"),
+                           CHAOS_DISK_ORDERS=str(self._orders))

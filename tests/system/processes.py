@@ -6,6 +6,7 @@ condition that the reading threads signal.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import pathlib
@@ -42,6 +43,17 @@ _running = set()
 def _end_all():
     for process in list(_running):
         process.kill()
+
+
+@contextlib.contextmanager
+def with_environment(**more):
+    """Who starts in here has these besides."""
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        for name in more:
+            del os.environ[name]
 
 
 def until(fact, what, deadline_s=10.0):

@@ -1,6 +1,5 @@
 """serve and forward keep to what their configuration names, and go on with all that they do."""
 
-import contextlib
 import errno
 import os
 import pathlib
@@ -11,7 +10,7 @@ import subprocess
 import tempfile
 
 from house import SECRET, Story, certificate, server_tls
-from processes import WATCHED, until
+from processes import WATCHED, until, with_environment
 
 HERE = pathlib.Path(__file__).resolve().parent
 TAKES_A_RESTART = "restart it, and this holds from then on"
@@ -40,20 +39,13 @@ class Sandbox(Story):
 
     # From within.
 
-    @contextlib.contextmanager
     def probe(self, tries):
         shim = self.house.folder / "probe.so"
         compiler = shutil.which(os.environ.get("CC", "cc"))
         if WATCHED or not compiler:
             self.skipTest("nothing can be preloaded here")
         subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", shim, HERE / "sandbox_probe.c"], check=True)
-        ours = {"LD_PRELOAD": str(shim), "SANDBOX_PROBE": " ".join(tries)}
-        os.environ.update(ours)
-        try:
-            yield
-        finally:
-            for name in ours:
-                del os.environ[name]
+        return with_environment(LD_PRELOAD=str(shim), SANDBOX_PROBE=" ".join(tries))
 
     def tried(self, process, number):
         process.signal(signal.SIGUSR2)
