@@ -79,6 +79,18 @@ bool text_to_uint(struct text t, uint64_t most, uint64_t *number) {
     return true;
 }
 
+struct text text_of_int(int64_t number, char digits[TEXT_DIGITS]) {
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    size_t at = TEXT_DIGITS - 1;
+    digits[at] = '\0';
+    do
+        digits[--at] = (char)('0' + left % 10);
+    while (left /= 10);
+    if (number < 0)
+        digits[--at] = '-';
+    return text_slice(digits + at, TEXT_DIGITS - 1 - at);
+}
+
 static void make_room(struct string *s, size_t more) {
     size_t needed = s->size + more + 1;
     if (needed <= s->capacity)

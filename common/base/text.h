@@ -31,6 +31,11 @@ char *text_copy(struct text);     /* heap, NUL-terminated; free() */
 /* Strict decimal: digits only, no sign, no blank, fits. */
 bool text_to_uint(struct text, uint64_t most, uint64_t *number);
 
+/* In decimal, standing in `digits`, where a NUL follows it. For where printf would be most of what
+ * a number costs. */
+enum { TEXT_DIGITS = 21 };
+struct text text_of_int(int64_t number, char digits[TEXT_DIGITS]);
+
 struct string {
     char *data; /* NUL-terminated once anything was added */
     size_t size;

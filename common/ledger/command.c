@@ -1,7 +1,6 @@
 #include "ledger/command.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -21,31 +20,31 @@ static void add_made(struct command *command, size_t at) {
     add_piece(command, (struct command_piece){{NULL, command->made.size - at}, at});
 }
 
-static void add_key(struct command *command, size_t at) {
+static void add_made_key(struct command *command, const struct ledger *ledger,
+                         const struct text *parts, size_t count) {
+    size_t at = command->made.size;
+    string_add_of(&command->made, ledger->prefix);
+    for (size_t i = 0; i < count; i++) {
+        string_add_char(&command->made, ':');
+        string_add(&command->made, parts[i]);
+    }
     assert(!command->script || command->keys == command->count);
     add_made(command, at);
     command->keys++;
 }
 
 void command_key(struct command *command, const struct ledger *ledger, const char *kind) {
-    size_t at = command->made.size;
-    string_addf(&command->made, "%s:%s", ledger->prefix, kind);
-    add_key(command, at);
+    add_made_key(command, ledger, (struct text[]){text_of(kind)}, 1);
 }
 
 void command_key_of(struct command *command, const struct ledger *ledger, const char *kind,
                     struct text name) {
-    size_t at = command->made.size;
-    string_addf(&command->made, "%s:%s:%.*s", ledger->prefix, kind, TEXT_ARG(name));
-    add_key(command, at);
+    add_made_key(command, ledger, (struct text[]){text_of(kind), name}, 2);
 }
 
 void command_key_of_id(struct command *command, const struct ledger *ledger, const char *kind,
                        struct text name, struct text id) {
-    size_t at = command->made.size;
-    string_addf(&command->made, "%s:%s:%.*s:%.*s", ledger->prefix, kind, TEXT_ARG(name),
-                TEXT_ARG(id));
-    add_key(command, at);
+    add_made_key(command, ledger, (struct text[]){text_of(kind), name, id}, 3);
 }
 
 void command_whole_key(struct command *command, struct text key) {
@@ -70,9 +69,8 @@ void command_copy(struct command *command, struct text text) {
 }
 
 void command_number(struct command *command, int64_t number) {
-    size_t at = command->made.size;
-    string_addf(&command->made, "%" PRId64, number);
-    add_made(command, at);
+    char digits[TEXT_DIGITS];
+    command_copy(command, text_of_int(number, digits));
 }
 
 void command_pattern(struct command *command, struct text pattern) {

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <evhtp/evhtp.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -309,9 +308,8 @@ static void add_header(evhtp_request_t *request, const char *name, const char *v
 }
 
 static void add_number(evhtp_request_t *request, const char *name, size_t value) {
-    char digits[24];
-    snprintf(digits, sizeof digits, "%zu", value);
-    add_header(request, name, digits);
+    char digits[TEXT_DIGITS];
+    add_header(request, name, text_of_int((int64_t)value, digits).data);
 }
 
 /* libevent makes a TLS record, and a call to the kernel, of each piece. A long answer stays in

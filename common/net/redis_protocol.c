@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 
-enum { HEADER_BYTES = 24 }; /* "$", 20 digits, CR, LF, NUL */
+enum { HEADER_BYTES = TEXT_DIGITS + 3 }; /* "$", CR, LF */
 
 size_t redis_command_bytes(const struct text *words, size_t count) {
     size_t bytes = HEADER_BYTES;
@@ -16,17 +16,13 @@ size_t redis_command_bytes(const struct text *words, size_t count) {
     return bytes;
 }
 
-/* By hand: a batch has hundreds of words, and printf would be most of what they cost. */
 static char *add_header(char *to, char kind, size_t number) {
-    char digits[HEADER_BYTES], *first = digits + sizeof digits;
-    do
-        *--first = (char)('0' + number % 10);
-    while (number /= 10);
-    size_t size = (size_t)(digits + sizeof digits - first);
+    char digits[TEXT_DIGITS];
+    struct text shown = text_of_int((int64_t)number, digits);
     *to++ = kind;
-    memcpy(to, first, size);
-    memcpy(to + size, "\r\n", 2);
-    return to + size + 2;
+    memcpy(to, shown.data, shown.size);
+    memcpy(to + shown.size, "\r\n", 2);
+    return to + shown.size + 2;
 }
 
 char *redis_command_begin(char *to, size_t count) {

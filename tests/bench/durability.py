@@ -2,18 +2,22 @@
 """What a 2xx costs when it waits for the spool, and when it waits for Redis: signed deliveries
 over TLS, as fast as they are answered, to serve alone.
 
-    python3 tests/bench/durability.py [--count N] [--connections N] [--rounds N] [--sync-ms N]
+    python3 tests/bench/durability.py [--count N] [--connections N] [--rounds N] [--sync-ms N] [--apart]
 
 The two take turns on the same disk: the spool with Redis at `appendfsync everysec`, the ledger
 with `appendfsync always`. With --sync-ms each sync of both takes so much longer than this disk
-needs, as it does on a network volume (about 1) or a disk that turns (about 8). Prints the medians,
-and the spool's as a multiple of the ledger's. Who sends (pour.c) costs next to nothing, and serve
+needs, as it does on a network volume (about 1) or a disk that turns (about 8). With --apart serve
+has one processor, and Redis and the sender have another: where there are only two, the kernel may
+leave one idle while the loop, its writer and the sender wait for each other on the other one. Prints
+the medians, and the spool's as a multiple of the ledger's. Who sends (pour.c) costs next to nothing, and serve
 writes no line for each delivery, which the test would have to read: all of that shares the
 processors with what is measured. Figures of one run compare with each other; those of two machines
 do not. Exits 1 where an event was refused, or is not in the stream in the end.
 """
 
 import argparse
+import contextlib
+import os
 import signal
 import statistics
 import sys
@@ -34,6 +38,21 @@ def hush(house):
     house.serve.wait("reloads_total", {"outcome": "taken"}, 1)
 
 
+@contextlib.contextmanager
+def apart(serve, redis):
+    """One processor is serve's, and another Redis' and that of what is started meanwhile."""
+    here = os.sched_getaffinity(0)
+    first, second = sorted(here)[:2]
+    for pid, processor in (serve, first), (redis, second):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            os.sched_setaffinity(int(thread), {processor})
+    os.sched_setaffinity(0, {second})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, here)
+
+
 def one_round(durability, asked):
     house = House(durability)
     try:
@@ -47,8 +66,9 @@ def one_round(durability, asked):
         processes = {"serve": house.serve.pid, "redis": house.redis.process.pid}
         before = {name: cpu_seconds(pid) for name, pid in processes.items()}
         port = house.serve.tls_url.rsplit(":", 1)[1]
-        sent = run([BUILD / "tests" / "bench" / "pour", port, House.PATH, crt, house.secret_file,
-                    asked.count, asked.connections], deadline_s=600).objects[-1]
+        with apart(*processes.values()) if asked.apart else contextlib.nullcontext():
+            sent = run([BUILD / "tests" / "bench" / "pour", port, House.PATH, crt, house.secret_file,
+                        asked.count, asked.connections], deadline_s=600).objects[-1]
         house.drain(120)
         cost = {name: (cpu_seconds(pid) - before[name]) * 10000 / asked.count for name, pid in processes.items()}
         whole = sent["accepted"] == asked.count and house.redis.client("XLEN", "kula:events") == asked.count
@@ -66,7 +86,10 @@ def main():
     parser.add_argument("--connections", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sync-ms", type=int, default=0, help="so much longer takes each sync (0)")
+    parser.add_argument("--apart", action="store_true", help="serve has a processor of its own")
     asked = parser.parse_args()
+    if asked.apart and len(os.sched_getaffinity(0)) < 2:
+        parser.error("--apart wants two processors")
     rounds, all_whole = {"spool": [], "ledger": []}, True
     for _ in range(asked.rounds):
         for durability, figures in rounds.items():

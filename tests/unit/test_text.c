@@ -1,4 +1,5 @@
 /* Texts, strings and UTF-8: views that never run over, numbers that never wrap. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <setjmp.h>
@@ -110,6 +111,20 @@ static void test_a_number_is_digits_that_fit_and_nothing_else(void **state) {
     }
 }
 
+static void test_a_number_is_shown_as_printf_shows_it(void **state) {
+    (void)state;
+    static const int64_t numbers[] = {0, 7, 10, -1, 1790000000123, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char digits[TEXT_DIGITS];
+        struct string expected = {0};
+        string_addf(&expected, "%" PRId64, numbers[i]);
+        struct text shown = text_of_int(numbers[i], digits);
+        assert_true(text_equal(shown, string_text(&expected)));
+        assert_int_equal(shown.data[shown.size], '\0');
+        string_finish(&expected);
+    }
+}
+
 static void test_a_string_grows_and_stays_terminated(void **state) {
     (void)state;
     struct string s = {0};
@@ -202,6 +217,7 @@ int main(void) {
         cmocka_unit_test(test_cut_gives_piece_after_piece),
         cmocka_unit_test(test_a_copy_ends_with_nul),
         cmocka_unit_test(test_a_number_is_digits_that_fit_and_nothing_else),
+        cmocka_unit_test(test_a_number_is_shown_as_printf_shows_it),
         cmocka_unit_test(test_a_string_grows_and_stays_terminated),
         cmocka_unit_test(test_utf8_is_taken_as_the_standard_has_it),
         cmocka_unit_test(test_one_bad_byte_anywhere_spoils_a_text),
