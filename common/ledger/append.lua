@@ -7,8 +7,9 @@
 -- (for the pen: window_ms is empty, id the reason, type the signature). `spool` is empty for what
 -- comes from none; else the items follow its record `after`, and the last of them is its `last`.
 -- The pen takes up to pen_events and pen_bytes of what no secret matched; empty: however much it is.
--- Returns {follows, last, results}, a result being {"stored" | "duplicate" | "full", id}; and where there
--- was some that no secret matched {events, bytes}, how much of it the pen holds.
+-- Returns {follows, last, results}, a result being {"stored" | "duplicate" | "full", id}, and of a spool's
+-- items, for whom nobody waits, only how many were {stored, duplicate}; and where there was some that no
+-- secret matched {events, bytes}, how much of it the pen holds.
 -- Few calls for many events: what can be asked or counted for all of them at once, is.
 local FIRST_KEY, FIRST, ITEM = 5, 7, 9
 local events, about, pen, spool_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -57,7 +58,7 @@ local function append(i, seen, endpoint)
     -- Of the tries' signatures one may stay fresh for longer: the mark outlives them all.
     redis.call('PEXPIRE', seen, ARGV[i], 'GT')
     count(endpoint, 'duplicate')
-    return {'duplicate', at}
+    return 'duplicate', at
   end
   at = redis.call('XADD', events, '*', 'id', ARGV[i + 1], 'type', ARGV[i + 2], 'endpoint', ARGV[i + 3],
     'account', ARGV[i + 4], 'created', ARGV[i + 5], 'received', ARGV[i + 6], 'trace', ARGV[i + 7], 'body', ARGV[i + 8])
@@ -66,7 +67,7 @@ local function append(i, seen, endpoint)
   redis.call('SET', seen, at, 'PX', ARGV[i])
   found[seen] = at
   count(endpoint, 'appended')
-  return {'stored', at}
+  return 'stored', at
 end
 
 local function has_room(bytes)
@@ -77,24 +78,28 @@ end
 local function keep_in_pen(i, endpoint)
   if ARGV[i + 1] == UNMATCHED then
     local bytes = #ARGV[i + 2] + #ARGV[i + 8]
-    if not has_room(bytes) then return {'full', ''} end
+    if not has_room(bytes) then return 'full', '' end
     add_held(1, bytes)
   end
   local at = redis.call('XADD', pen, '*', 'endpoint', ARGV[i + 3], 'received', ARGV[i + 6], 'reason', ARGV[i + 1],
     'signature', ARGV[i + 2], 'body', ARGV[i + 8])
   count(endpoint, 'penned')
-  return {'stored', at}
+  return 'stored', at
 end
 
-local results = {}
+local results, told = {}, {stored = 0, duplicate = 0, full = 0}
 local function append_all()
+  local key = FIRST_KEY
   for i = FIRST, #ARGV, ITEM do
-    local key = FIRST_KEY + 2 * #results
+    local word, at
     if ARGV[i] == '' then
-      results[#results + 1] = keep_in_pen(i, KEYS[key + 1])
+      word, at = keep_in_pen(i, KEYS[key + 1])
     else
-      results[#results + 1] = append(i, KEYS[key], KEYS[key + 1])
+      word, at = append(i, KEYS[key], KEYS[key + 1])
     end
+    told[word] = told[word] + 1
+    if spool == '' then results[#results + 1] = {word, at} end
+    key = key + 2
   end
 end
 
@@ -105,5 +110,8 @@ for endpoint, of in pairs(counts) do
 end
 note_held()
 if not good then return problem end
-if spool ~= '' then redis.call('SET', spool_key, last, 'PX', spool_kept_ms) end
+if spool ~= '' then
+  redis.call('SET', spool_key, last, 'PX', spool_kept_ms)
+  results = {told.stored, told.duplicate}
+end
 return {1, last, results, asked_held and {asked_held.events, asked_held.bytes}}

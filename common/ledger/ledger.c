@@ -268,17 +268,15 @@ struct batch_op {
 /* False: the script would not have said so. */
 static bool read_batched(const struct redis_value *reply, size_t count,
                          struct ledger_batched *batched) {
-    const struct redis_value *results = redis_item(reply, 2);
+    const struct redis_value *told = redis_item(reply, 2);
     if (reply->count != 3 && reply->count != 4)
         return false;
     batched->follows = redis_integer(redis_item(reply, 0)) != 0;
     batched->last = (uint64_t)redis_integer(redis_item(reply, 1));
-    for (size_t i = 0; i < results->count; i++) {
-        enum ledger_stored stored = stored_as(redis_item(results, i));
-        batched->stored += stored == LEDGER_STORED;
-        batched->duplicate += stored == LEDGER_DUPLICATE;
-    }
-    return !batched->follows || batched->stored + batched->duplicate == count;
+    batched->stored = (size_t)redis_integer(redis_item(told, 0));
+    batched->duplicate = (size_t)redis_integer(redis_item(told, 1));
+    bool is_told = batched->stored <= count && batched->duplicate == count - batched->stored;
+    return !batched->follows || is_told;
 }
 
 static void on_batched(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {

@@ -173,6 +173,9 @@ static const char stored_reply[] =
 static const char duplicate_reply[] =
     "*3\r\n:1\r\n$1\r\n1\r\n*1\r\n*2\r\n$9\r\nduplicate\r\n$3\r\n1-1\r\n";
 
+static const char stored_batch[] = "*3\r\n:1\r\n$1\r\n1\r\n*2\r\n:1\r\n:0\r\n";
+static const char duplicate_batch[] = "*3\r\n:1\r\n$1\r\n1\r\n*2\r\n:0\r\n:1\r\n";
+
 static const char *const no_answers[] = {
     "+OK\r\n",
     ":1\r\n",
@@ -186,6 +189,9 @@ static const char *const no_answers[] = {
     "*3\r\n:1\r\n$1\r\n1\r\n*1\r\n*2\r\n$5\r\nStore\r\n$0\r\n\r\n", /* another word */
     "*3\r\n:1\r\n$1\r\n1\r\n*1\r\n*2\r\n$8\r\nstored!!\r\n$0\r\n\r\n",
     "*3\r\n:1\r\n$1\r\n1\r\n*1\r\n*2\r\n$-1\r\n$-1\r\n",
+    "*3\r\n:1\r\n$1\r\n1\r\n*2\r\n$1\r\nx\r\n:0\r\n",
+    "*3\r\n:1\r\n$1\r\n1\r\n*2\r\n:2\r\n:0\r\n",  /* more than there was */
+    "*3\r\n:1\r\n$1\r\n1\r\n*2\r\n:-1\r\n:2\r\n", /* fewer than none */
     "*7\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
 };
 
@@ -193,11 +199,11 @@ static void test_the_words_of_the_script_are_believed(void **state) {
     struct scene *scene = *state;
     assert_int_equal(append(scene, stored_reply), LEDGER_STORED);
     assert_int_equal(append(scene, duplicate_reply), LEDGER_DUPLICATE);
-    const struct ledger_batched *batched = append_batch(scene, stored_reply);
+    const struct ledger_batched *batched = append_batch(scene, stored_batch);
     assert_int_equal(batched->outcome, LEDGER_DONE);
     assert_true(batched->follows);
     assert_int_equal(batched->stored, 1);
-    assert_int_equal(append_batch(scene, duplicate_reply)->duplicate, 1);
+    assert_int_equal(append_batch(scene, duplicate_batch)->duplicate, 1);
 }
 
 static void test_nothing_else_says_that_an_event_is_stored(void **state) {
@@ -214,7 +220,7 @@ static void test_nothing_else_says_that_a_batch_is_stored(void **state) {
         assert_int_equal(batched->outcome, LEDGER_REFUSED);
         assert_int_equal(batched->stored + batched->duplicate, 0);
     }
-    assert_int_equal(append_batch(scene, stored_reply)->outcome, LEDGER_DONE);
+    assert_int_equal(append_batch(scene, stored_batch)->outcome, LEDGER_DONE);
 }
 
 static void test_a_batch_of_which_one_event_is_not_spoken_of_is_not_stored(void **state) {
@@ -227,7 +233,7 @@ static void test_a_batch_of_which_one_event_is_not_spoken_of_is_not_stored(void 
                                                .count = 2,
                                                .deadline_ms = DEADLINE_MS},
                         on_batched, scene);
-    await(scene, stored_reply);
+    await(scene, stored_batch);
     assert_int_equal(scene->batched.outcome, LEDGER_REFUSED);
 }
 
