@@ -37,24 +37,42 @@ static const char *service_name(const struct config *config, size_t i) {
     return config->services[i].name;
 }
 
+/* The value at `path` stands at OWNER.KEY already. */
+static void tell_taken(struct config_draft *draft, const char *path, const char *value,
+                       const char *owner, const char *key) {
+    struct string first = {0};
+    string_addf(&first, "%s.%s", owner, key);
+    struct yaml_place at = config_draft_place(draft, first.data);
+    config_draft_problem_of(draft, path, "\"%s\" is taken by %s, in line %zu, column %zu", value,
+                            owner, at.line, at.column);
+    string_finish(&first);
+}
+
+/* The first of the list, before `end`, that has the value; else `end`. */
+static size_t find_first(const struct config *config, pick_fn *pick, size_t end,
+                         const char *value) {
+    size_t k = 0;
+    while (k < end && !(pick(config, k) && strcmp(value, pick(config, k)) == 0))
+        k++;
+    return k;
+}
+
 static void check_unique(struct config_draft *draft, const char *list, size_t count,
                          const char *key, pick_fn *pick) {
-    struct string first = {0};
+    struct string path = {0}, owner = {0};
     for (size_t i = 1; i < count; i++) {
         const char *value = pick(&draft->config, i);
-        size_t k = 0;
-        while (k < i &&
-               !(value && pick(&draft->config, k) && strcmp(value, pick(&draft->config, k)) == 0))
-            k++;
-        if (k == i)
+        size_t first = value ? find_first(&draft->config, pick, i, value) : i;
+        if (first == i)
             continue;
-        string_clear(&first);
-        string_addf(&first, "%s[%zu].%s", list, k, key);
-        struct yaml_place at = config_draft_place(draft, first.data);
-        tell(draft, list, i, key, "\"%s\" is taken by %s[%zu], in line %zu, column %zu", value,
-             list, k, at.line, at.column);
+        string_clear(&path);
+        string_clear(&owner);
+        string_addf(&path, "%s[%zu].%s", list, i, key);
+        string_addf(&owner, "%s[%zu]", list, first);
+        tell_taken(draft, path.data, value, owner.data, key);
     }
-    string_finish(&first);
+    string_finish(&path);
+    string_finish(&owner);
 }
 
 /* Two files that only make sense together. */
@@ -68,8 +86,33 @@ static void check_pair(struct config_draft *draft, const char *list, size_t i,
 
 /* Serve -------------------------------------------------------------------- */
 
+/* NULL for port 0: each that asks for it gets a port of its own. */
+static const char *unless_any_port(const char *address) {
+    const char *port = address ? strrchr(address, ':') : NULL;
+    uint64_t number;
+    return port && text_to_uint(text_of(port + 1), UINT16_MAX, &number) && number ? address : NULL;
+}
+
+static const char *listener_address(const struct config *config, size_t i) {
+    return unless_any_port(config->listeners[i].address);
+}
+
+static void check_admin(struct config_draft *draft) {
+    const struct config *config = &draft->config;
+    const char *address = unless_any_port(config->serve_admin);
+    size_t count = config->listener_count;
+    size_t first = address ? find_first(config, listener_address, count, address) : count;
+    char owner[64];
+    if (first == count)
+        return;
+    snprintf(owner, sizeof owner, "serve.listen[%zu]", first);
+    tell_taken(draft, "serve.admin", address, owner, "address");
+}
+
 static void check_listeners(struct config_draft *draft) {
     static const char *const keys[2] = {"certificate", "private_key"};
+    check_unique(draft, "serve.listen", draft->config.listener_count, "address", listener_address);
+    check_admin(draft);
     for (size_t i = 0; i < draft->config.listener_count; i++) {
         const struct config_listener *listener = &draft->config.listeners[i];
         check_pair(draft, "serve.listen", i, keys, listener->certificate, listener->private_key);

@@ -91,13 +91,32 @@ static struct addrinfo *places_of(struct text address, struct string *why) {
     return places;
 }
 
+/* What can be done about it; NULL: nothing that we know of. */
+static const char *remedy(int error, bool beside) {
+    switch (error) {
+    case EADDRINUSE:
+        return beside ? "another program, or this one of another user, has it; `ss -ltnp` shows "
+                        "which"
+                      : "another program has it; `ss -ltnp` shows which";
+    case EADDRNOTAVAIL:
+        return "no network interface of this machine has that address; `ip address` lists theirs";
+    case EACCES:
+        return "a port below 1024 needs the capability CAP_NET_BIND_SERVICE; write a higher one";
+    default:
+        return NULL;
+    }
+}
+
 static int listen_at(struct text address, bool beside, struct string *why) {
     struct addrinfo *places = places_of(address, why);
     if (!places)
         return -1;
     int fd = listen_on_first(places, beside);
-    if (fd < 0)
-        string_addf(why, "cannot listen on %.*s: %s", TEXT_ARG(address), strerror(errno));
+    if (fd < 0) {
+        const char *advice = remedy(errno, beside);
+        string_addf(why, "cannot listen on %.*s: %s%s%s", TEXT_ARG(address), strerror(errno),
+                    advice ? "; " : "", advice ? advice : "");
+    }
     freeaddrinfo(places);
     return fd;
 }

@@ -151,6 +151,10 @@ struct admin *admin_start(struct loop *loop, const struct admin_options *options
     return admin;
 }
 
+struct text admin_address(const struct admin *admin) {
+    return admin ? string_text(&admin->bound) : (struct text){0};
+}
+
 /* Whether we are alone is known only without a listener of our own: then one that wants the
  * address for itself gets it. */
 static bool is_alone(const struct admin *admin) {

@@ -19,6 +19,8 @@ struct admin_options {
 
 /* NULL with a sentence where it cannot listen. Logs "admin listening address=...". */
 struct admin *admin_start(struct loop *, const struct admin_options *, struct string *why);
+/* Where it listens, as the kernel tells it; empty for NULL. Lives as long as admin does. */
+struct text admin_address(const struct admin *);
 /* This process is about to stop: where another one listens there too, it alone is asked from now
  * on. Not from within a callback of the options. */
 void admin_yield(struct admin *); /* NULL is fine */

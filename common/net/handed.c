@@ -76,9 +76,7 @@ int handed_take(struct handed *handed, struct text address, struct string *why) 
         handed->taken[i] = true;
         return FIRST + (int)i;
     }
-    string_addf(why,
-                "serve.listen has %.*s, and of the sockets that were handed over none is bound "
-                "to just that, but to ",
+    string_addf(why, "of the sockets that were handed over none is bound to just %.*s, but to ",
                 TEXT_ARG(address));
     list(handed, true, why);
     string_add_of(why, ": write the same address there and into ListenStream= of the socket unit");

@@ -223,8 +223,12 @@ static bool start_admin(struct forwarder *forwarder, struct string *why) {
         .on_health = on_health,
         .arg = forwarder,
     };
-    forwarder->admin = admin_start(forwarder->loop, &options, why);
-    return forwarder->admin != NULL;
+    struct string sentence = {0};
+    forwarder->admin = admin_start(forwarder->loop, &options, &sentence);
+    if (!forwarder->admin)
+        config_tell(forwarder->config, "forward.admin", why, "%s", sentence.data);
+    string_finish(&sentence);
+    return forwarder->admin;
 }
 
 static void start_services(struct forwarder *forwarder) {
@@ -306,10 +310,12 @@ static int run(const char *config_file) {
     forwarder.config = forwarder.first->config;
     log_start("forward", forwarder.config->log_level, forwarder.config->log_format);
     bool started = start(&forwarder, &problems);
-    if (started)
+    if (started) {
         loop_run(forwarder.loop);
-    else
-        log_error("cannot start reason=%s", problems.data);
+    } else {
+        struct text rest = string_text(&problems), line = text_cut(&rest, '\n');
+        log_error("cannot start reason=%.*s", TEXT_ARG(line));
+    }
     finish(&forwarder);
     string_finish(&problems);
     return started ? EXIT_SUCCESS : EXIT_FAILURE;

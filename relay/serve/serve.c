@@ -5,16 +5,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "net/address.h"
 #include "net/admin.h"
-#include "net/certificates.h"
 #include "net/confine.h"
-#include "net/handed.h"
 #include "net/supervisor.h"
-#include "net/tls.h"
 #include "serve/admission.h"
 #include "serve/edition.h"
 #include "serve/ingress.h"
+#include "serve/listeners.h"
 #include "serve/persistence.h"
 #include "serve/pulse.h"
 #include "serve/releases.h"
@@ -47,7 +44,6 @@ struct serve {
     struct releases *releases;
     struct reload *reload;
     struct admin *admin;
-    struct handed handed;
     struct loop_timer *first_connect;
     struct loop_timer *drain_deadline;
     struct loop_timer *quiet; /* when all is answered: is all told to Redis too? */
@@ -254,34 +250,12 @@ static bool start_spools(struct serve *serve, struct string *why) {
     return false;
 }
 
-static bool open_listener(struct serve *serve, size_t i, struct string *why) {
-    const struct config_listener *wanted = &serve->config->listeners[i];
-    struct ssl_ctx_st *tls = certificates_of(serve->first->certificates, i);
-    bool handed = serve->handed.count > 0;
-    int descriptor = handed ? handed_take(&serve->handed, text_of(wanted->address), why)
-                            : address_listen_beside(text_of(wanted->address), why);
-    if (descriptor < 0)
-        return false;
-    struct string bound = {0};
-    address_format_bound(descriptor, &bound);
-    http_server_listen_as(ingress_server(serve->ingress),
-                          &(struct http_listener){.descriptor = descriptor,
-                                                  .tls = tls ? tls_share(tls) : NULL,
-                                                  .proxied = wanted->proxy_protocol == CONFIG_TRUE,
-                                                  .beside = !handed});
-    log_info("listening address=%s tls=%s handed=%s", bound.data, tls ? "yes" : "no",
-             handed ? "yes" : "no");
-    string_finish(&bound);
-    return true;
-}
-
-/* Sockets that we were handed are all that there are: else a mistake in a unit would be a port
- * that is open until the next restart. */
 static bool open_listeners(struct serve *serve, struct string *why) {
-    bool open = handed_init(&serve->handed, why);
-    for (size_t i = 0; open && i < serve->config->listener_count; i++)
-        open = open_listener(serve, i, why);
-    open = open && handed_is_taken(&serve->handed, why);
+    const struct listeners_needs needs = {.config = serve->config,
+                                          .certificates = serve->first->certificates,
+                                          .server = ingress_server(serve->ingress),
+                                          .admin = admin_address(serve->admin)};
+    bool open = listeners_open(&needs, why);
     if (!open)
         serve->exit_code = SERVE_FAILED;
     return open;
@@ -307,6 +281,7 @@ static void start_ingress(struct serve *serve) {
 }
 
 static bool start_admin(struct serve *serve, struct string *why) {
+    struct string sentence = {0};
     if (!serve->config->serve_admin)
         return true;
     serve->admin = admin_start(serve->loop,
@@ -319,11 +294,13 @@ static bool start_admin(struct serve *serve, struct string *why) {
                                    .on_health = on_health,
                                    .arg = serve,
                                },
-                               why);
-    if (serve->admin)
-        return true;
-    serve->exit_code = SERVE_FAILED;
-    return false;
+                               &sentence);
+    if (!serve->admin) {
+        config_tell(serve->config, "serve.admin", why, "%s", sentence.data);
+        serve->exit_code = SERVE_FAILED;
+    }
+    string_finish(&sentence);
+    return serve->admin;
 }
 
 static void take_signals(struct serve *serve) {
@@ -383,7 +360,6 @@ static void finish(struct serve *serve) {
     persistence_destroy(serve->persistence);
     spools_destroy(serve->spools);
     store_destroy(serve->store);
-    handed_finish(&serve->handed);
     releases_destroy(serve->releases);
     reload_stop(serve->reload);
     pulse_stop(serve->pulse);
@@ -399,10 +375,12 @@ int serve_run(struct edition *first) {
     struct serve serve;
     struct string why = {0};
     init(&serve, first);
-    if (start(&serve, &why))
+    if (start(&serve, &why)) {
         loop_run(serve.loop);
-    else
-        log_error("cannot start reason=%s", why.data ? why.data : "unknown");
+    } else {
+        struct text rest = string_text(&why), line = text_cut(&rest, '\n');
+        log_error("cannot start reason=%.*s", TEXT_ARG(line));
+    }
     string_finish(&why);
     finish(&serve);
     return serve.exit_code;

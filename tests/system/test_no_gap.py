@@ -197,8 +197,8 @@ class HandedWrongly(Story):
         [(_, port)] = [one.getsockname() for one in self.house.handed]
         self.house.listeners = [{"address": f"0.0.0.0:{port}"}]
         said = self.refused()
-        self.assertIn(f"serve.listen has 0.0.0.0:{port}, and of the sockets that were handed over none is "
-                      f"bound to just that, but to 127.0.0.1:{port}", said)
+        self.assertRegex(said, rf"kula-relay.yaml:\d+:\d+: serve.listen\[0\].address: of the sockets that were "
+                               rf"handed over none is bound to just 0.0.0.0:{port}, but to 127.0.0.1:{port}: ")
 
     def test_a_socket_without_an_entry(self):
         open_sockets(self.house, 2)

@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import socket
 import unittest
 
 from house import Story
-from processes import BUILD, RELAY_SERVE, WATCHED, run
+from processes import BUILD, RELAY_SERVE, WATCHED, free_port, run
 from sim import events
 
 NOBODY = 65534
@@ -40,3 +41,26 @@ class RefusedAtStart(Story):
         self.house.serve_wrap = ASIDE
         self.house.start_serve()
         self.assertEqual(self.house.post(events.encode(events.event("candidate.created"))).status, 200)  # spooled
+
+    def cannot_start(self, process):
+        process.ended(expect=1)
+        return process.said("cannot start")["reason"]
+
+    def test_two_names_that_lead_to_one_address_are_refused(self):
+        port = free_port()
+        self.house.serve_settings["admin"] = f"127.0.0.1:{port}"
+        self.house.listeners.append({"address": f"127.0.0.1:0{port}"})
+        told = self.cannot_start(self.house.serve_process())
+        self.assertRegex(told, rf"^{self.house.config_file}:\d+:\d+: serve.listen\[1\].address: 127.0.0.1:0{port} is "
+                               rf"127.0.0.1:{port}, where serve.admin listens already: write another port$")
+
+    def test_an_address_that_another_program_has_is_told_with_its_key(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            address = f"127.0.0.1:{other.getsockname()[1]}"
+            self.house.serve_settings["admin"] = self.house.forward_settings["admin"] = address
+            self.house.service("crm")
+            serve = self.cannot_start(self.house.serve_process())
+            forward = self.cannot_start(self.house.relay_process("forward"))
+        told = rf"cannot listen on {address}: Address already in use; another program.* has it; `ss -ltnp` shows which$"
+        self.assertRegex(serve, rf"^{self.house.config_file}:\d+:\d+: serve.admin: " + told)
+        self.assertRegex(forward, rf"^{self.house.config_file}:\d+:\d+: forward.admin: " + told)

@@ -238,7 +238,7 @@ class Stories:
         good = (machine.tree / "etc/kula-relay/kula-relay.yaml").read_text()
         machine.write("/etc/kula-relay/kula-relay.yaml", good.replace("[::]:8443", "[::]:9443"))
         machine("systemctl", "restart", UNITS[0], expect=None)
-        until(lambda: "serve.listen has [::]:9443" in machine.journal(UNITS[0]),
+        until(lambda: "none is bound to just [::]:9443" in machine.journal(UNITS[0]),
               lambda: f"it says so: {machine.journal(UNITS[0])[-2000:]}")
         machine.write("/etc/kula-relay/kula-relay.yaml", good)
         until(lambda: machine.active(UNITS[0]) and machine.show(UNITS[0], "SubState") == "running",

@@ -532,6 +532,21 @@ static const struct problems_case cases[] = {
      "t:3:24: serve.listen[0].certificate: needs private_key beside it\n"
      "t:4:24: serve.listen[1].private_key: needs certificate beside it\n"},
     {CONFIG_FOR_LEDGER,
+     "serve:\n"
+     "  listen:\n"
+     "    - {address: \"a:1\"}\n"
+     "    - {address: \"a:2\"}\n"
+     "    - {address: \"a:1\"}\n"
+     "  admin: a:2\n",
+     "t:5:8: serve.listen[2].address: \"a:1\" is taken by serve.listen[0], in line 3, column 8\n"
+     "t:6:3: serve.admin: \"a:2\" is taken by serve.listen[1], in line 4, column 8\n"},
+    {CONFIG_FOR_LEDGER,
+     "serve:\n"
+     "  listen: [{address: \"a:0\"}, {address: \"a:0\"}, {address: \"b:1\"}]\n"
+     "  admin: a:0\n"
+     "forward: {admin: \"b:1\"}\n",
+     ""},
+    {CONFIG_FOR_LEDGER,
      "services:\n"
      "  - name: a\n"
      "    url: http://a/\n"
