@@ -67,7 +67,7 @@ struct state_op {
 
 static void on_state(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct state_op *op = arg;
-    struct endpoint_state state = {.outcome = ledger_outcome_of(outcome), .silent_ms = -1};
+    struct endpoint_state state = {.outcome = op_outcome(&op->op, outcome, reply), .silent_ms = -1};
     struct endpoint_webhook *webhooks = NULL;
     if (outcome == REDIS_REPLIED) {
         const struct redis_value *failures = redis_item(reply, 0), *list = redis_item(reply, 3);

@@ -23,15 +23,21 @@ static void on_state(void *arg, bool connected) {
         ledger->on_state(ledger->arg, connected);
 }
 
-void ledger_refused(struct ledger *ledger, const char *what, struct text words) {
-    int64_t now_ms = clock_steady_ms();
-    bool said = ledger->refusal.size && now_ms - ledger->refusal_logged_ms < REFUSAL_AGAIN_MS;
-    if (said && text_equal(string_text(&ledger->refusal), words))
-        return;
-    log_error("redis refuses what=%s error=%.*s", what, TEXT_ARG(words));
-    ledger->refusal_logged_ms = now_ms;
+static void note_refusal(struct ledger *ledger, struct text words) {
     string_clear(&ledger->refusal);
     string_add(&ledger->refusal, words);
+}
+
+void ledger_refused(struct ledger *ledger, const char *what, struct text words) {
+    int64_t now_ms = clock_steady_ms();
+    bool logged = ledger->logged.size && now_ms - ledger->logged_ms < REFUSAL_AGAIN_MS;
+    note_refusal(ledger, words);
+    if (logged && text_equal(string_text(&ledger->logged), words))
+        return;
+    log_error("redis refuses what=%s error=%.*s", what, TEXT_ARG(words));
+    ledger->logged_ms = now_ms;
+    string_clear(&ledger->logged);
+    string_add(&ledger->logged, words);
 }
 
 static void on_refusal(void *arg, struct text words) {
@@ -77,6 +83,7 @@ void ledger_destroy(struct ledger *ledger) {
     while (!LIST_EMPTY(&ledger->ops))
         op_end(LIST_FIRST(&ledger->ops));
     string_finish(&ledger->refusal);
+    string_finish(&ledger->logged);
     free(ledger);
 }
 
@@ -86,6 +93,10 @@ bool ledger_connected(const struct ledger *ledger) {
 
 struct text ledger_trouble(const struct ledger *ledger) {
     return redis_trouble(ledger->redis);
+}
+
+struct text ledger_refusal(const struct ledger *ledger) {
+    return string_text(&ledger->refusal);
 }
 
 void *op_start(struct ledger *ledger, size_t size) {
@@ -102,11 +113,13 @@ void op_end(struct op *op) {
     free(op);
 }
 
-enum ledger_outcome ledger_outcome_of(enum redis_outcome outcome) {
+enum ledger_outcome op_outcome(const struct op *op, enum redis_outcome outcome,
+                               const struct redis_value *reply) {
     switch (outcome) {
     case REDIS_REPLIED:
         return LEDGER_DONE;
     case REDIS_REFUSED:
+        note_refusal(op->ledger, reply->text);
         return LEDGER_REFUSED;
     case REDIS_UNSENT:
     case REDIS_UNKNOWN:
@@ -281,7 +294,7 @@ static bool read_batched(const struct redis_value *reply, size_t count,
 
 static void on_batched(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct batch_op *batch = arg;
-    struct ledger_batched batched = {.outcome = ledger_outcome_of(outcome)};
+    struct ledger_batched batched = {.outcome = op_outcome(&batch->op, outcome, reply)};
     if (outcome == REDIS_REFUSED)
         batched.trouble = reply->text;
     else if (outcome != REDIS_REPLIED)
@@ -314,7 +327,7 @@ static void on_looked(void *arg, enum redis_outcome outcome, const struct redis_
     struct look_op *look = arg;
     ledger_note_pen(look->op.ledger, redis_item(reply, 2));
     look->fn(look->arg, &(struct ledger_look){
-                            .outcome = ledger_outcome_of(outcome),
+                            .outcome = op_outcome(&look->op, outcome, reply),
                             .last = (uint64_t)redis_integer(redis_item(reply, 0)),
                             .owed_since_ms = redis_integer(redis_item(reply, 1)),
                         });

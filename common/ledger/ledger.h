@@ -14,7 +14,7 @@ struct ledger;
 enum ledger_outcome {
     LEDGER_DONE,
     LEDGER_AWAY, /* Redis was not to be had before the deadline; what was asked may have happened */
-    LEDGER_REFUSED, /* Redis said no; ledger_trouble has its words */
+    LEDGER_REFUSED, /* Redis said no; ledger_refusal has its words */
 };
 
 struct ledger_event { /* an entry of the stream; whoever hands it out says how long it lives */
@@ -34,7 +34,10 @@ struct ledger *ledger_create(struct loop *, const struct config *, const char *n
                              struct string *why);
 void ledger_destroy(struct ledger *);
 bool ledger_connected(const struct ledger *);
-struct text ledger_trouble(const struct ledger *); /* for people; empty when all is well */
+/* For people: why Redis is away, empty when connected; and how it refused last, empty where it
+ * never did. Until the next callback. */
+struct text ledger_trouble(const struct ledger *);
+struct text ledger_refusal(const struct ledger *);
 
 /* What no secret matches anybody can send, so of that the pen is bounded: by how many and by the
  * bytes of bodies and signatures. It is known by its reason. */

@@ -29,7 +29,7 @@ struct done_op {
 static void on_open(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct done_op *open = arg;
     note_refusal(open->op.ledger, "open", outcome, reply);
-    open->fn(open->arg, ledger_outcome_of(outcome));
+    open->fn(open->arg, op_outcome(&open->op, outcome, reply));
     op_end(&open->op);
 }
 
@@ -205,7 +205,8 @@ static void read_haul(const struct redis_value *reply, struct moves_haul *haul) 
 
 static void on_take(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct take_op *take = arg;
-    struct moves_haul haul = {.outcome = ledger_outcome_of(outcome), .next_due_in_ms = -1};
+    struct moves_haul haul = {.outcome = op_outcome(&take->op, outcome, reply),
+                              .next_due_in_ms = -1};
     struct lists lists = {0};
     note_refusal(take->op.ledger, "take", outcome, reply);
     if (outcome == REDIS_REPLIED && reply->count == 0) {
@@ -279,7 +280,7 @@ void moves_take(struct ledger *ledger, const struct moves_take *what, moves_take
 static void on_release(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct done_op *release = arg;
     note_refusal(release->op.ledger, "release", outcome, reply);
-    release->fn(release->arg, ledger_outcome_of(outcome));
+    release->fn(release->arg, op_outcome(&release->op, outcome, reply));
     op_end(&release->op);
 }
 
@@ -304,7 +305,7 @@ struct heal_op {
 
 static void on_heal(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct heal_op *heal = arg;
-    struct moves_healed healed = {.outcome = ledger_outcome_of(outcome)};
+    struct moves_healed healed = {.outcome = op_outcome(&heal->op, outcome, reply)};
     note_refusal(heal->op.ledger, "heal", outcome, reply);
     if (outcome == REDIS_REPLIED) {
         healed.group_made = redis_integer(redis_item(reply, 0)) != 0;

@@ -30,7 +30,7 @@ static struct pen_entry read_entry(const struct redis_value *entry) {
 
 static void on_page(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct page_op *page = arg;
-    struct pen_page result = {.outcome = ledger_outcome_of(outcome)};
+    struct pen_page result = {.outcome = op_outcome(&page->op, outcome, reply)};
     struct pen_entry *items = NULL;
     if (outcome == REDIS_REPLIED) {
         const struct redis_value *entries = redis_item(reply, 1);
@@ -68,7 +68,7 @@ static void on_removed(void *arg, enum redis_outcome outcome, const struct redis
     struct removed_op *removed = arg;
     size_t number = (size_t)redis_integer(redis_item(reply, 0));
     ledger_note_pen(removed->op.ledger, redis_item(reply, 1));
-    removed->fn(removed->arg, ledger_outcome_of(outcome), number);
+    removed->fn(removed->arg, op_outcome(&removed->op, outcome, reply), number);
     op_end(&removed->op);
 }
 

@@ -23,8 +23,9 @@ struct ledger {
     void *arg;
     struct ledger_pen pen; /* as Redis last said */
     bool pen_known;
-    struct string refusal; /* the last one that was logged, and when */
-    int64_t refusal_logged_ms;
+    struct string refusal; /* the last one's words */
+    struct string logged;  /* the last one that was logged, and when */
+    int64_t logged_ms;
 };
 
 /* Redis says no, to what it is asked again and again: logged once, and then once a minute. */
@@ -40,11 +41,11 @@ struct op {
 };
 void *op_start(struct ledger *, size_t size);
 void op_end(struct op *);
+/* What a call's reply means to whoever made it; the words of a refusal are kept. */
+enum ledger_outcome op_outcome(const struct op *, enum redis_outcome, const struct redis_value *);
 
 /* {events, bytes}, where it is that. */
 void ledger_note_pen(struct ledger *, const struct redis_value *);
-
-enum ledger_outcome ledger_outcome_of(enum redis_outcome);
 
 /* Reads an entry, {stream id, {name, value, ...}}. Texts are the reply's. */
 struct text entry_field(const struct redis_value *entry, const char *name);

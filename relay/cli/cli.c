@@ -106,12 +106,35 @@ void cli_say(const char *format, ...) {
     va_end(args);
 }
 
+/* What can be done about it, by how it begins. */
+static const char *advice_for(struct text refusal) {
+    static const char rights[] = ": redis.user may not do this; redis.acl has the rights it takes";
+    static const struct {
+        const char *begins, *advice;
+    } rows[] = {
+        {"ERR The user executing the script can't ", rights}, /* Redis 7.0, within a script */
+        {"NOPERM ", rights},
+        {"OOM ", ": raise its maxmemory, or let the services drain"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (text_starts(refusal, rows[i].begins))
+            return rows[i].advice;
+    return "";
+}
+
+static bool tell_refusal(struct cli *cli) {
+    struct text words = ledger_refusal(cli->ledger);
+    if (words.size && words.data[words.size - 1] == '.')
+        words.size--;
+    return cli_fail(cli, CLI_FAILED, "Redis refused: %.*s%s", TEXT_ARG(words), advice_for(words));
+}
+
 bool cli_fine(struct cli *cli, enum ledger_outcome outcome) {
     struct text trouble = ledger_trouble(cli->ledger);
     if (outcome == LEDGER_DONE)
         return true;
     if (outcome == LEDGER_REFUSED)
-        return cli_fail(cli, CLI_FAILED, "Redis refused: %.*s", TEXT_ARG(trouble));
+        return tell_refusal(cli);
     return cli_fail(cli, CLI_AWAY, "Redis unreachable (%s)%s%.*s", cli->config->redis.url,
                     trouble.size ? ": " : "", TEXT_ARG(trouble));
 }

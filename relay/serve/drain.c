@@ -80,7 +80,8 @@ static void on_looked(void *arg, const struct ledger_look *look) {
     drain->looking = false;
     loop_timer_set(drain->look, LOOK_EVERY_MS);
     if (look->outcome != LEDGER_DONE) {
-        say_trouble(drain, ledger_trouble(drain->ledger));
+        say_trouble(drain, look->outcome == LEDGER_REFUSED ? ledger_refusal(drain->ledger)
+                                                           : ledger_trouble(drain->ledger));
         loop_timer_set(drain->again, AFTER_TROUBLE_MS);
         return;
     }

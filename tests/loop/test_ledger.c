@@ -733,6 +733,7 @@ static void test_a_ledger_of_another_layout_is_refused(void **state) {
     books_append(books, "evt_1", "ping");
     books_say(books, "HSET kula:about layout 99"); /* while we are connected */
     assert_int_equal(books_open(books, &books_crm), LEDGER_REFUSED);
+    assert_non_null(strstr(ledger_refusal(books->ledger).data, "layout"));
     assert_string_equal(redis_house_say(books->redis, "EXISTS kula:places"), ":0\r\n");
 }
 

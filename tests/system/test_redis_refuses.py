@@ -108,6 +108,17 @@ class RedisRefuses(Refused):
                            lines=2)  # what was refused, and that the connection is given up
         self.assertEqual(len(self.house.forward.logged("redis is back")), 1)
 
+    def test_a_full_redis_is_told_in_its_words_to_who_replays(self):
+        self.crm.fail(status=400, only="evt_dead")
+        self.house.start()
+        self.house.post_event(event_id="evt_dead")
+        self.house.settle()
+        self.house.redis("CONFIG", "SET", "maxmemory", "1")
+        told = self.house.relay("dead", "replay", "crm", "--all", expect=1)
+        self.assertRegex(told.err, r"Redis refused: OOM .*[^.]: raise its maxmemory, or let the services drain\n")
+        self.house.redis("CONFIG", "SET", "maxmemory", "0")
+        self.assertEqual(len(self.house.relay("dead", "list", "crm", "--json").objects), 1)
+
     def test_what_was_attempted_while_redis_refuses_is_settled_when_it_does_not(self):
         redis = self.house.redis
         self.house.service_settings[0]["timeout"] = "30s"  # until serve has stopped, and Redis refuses
@@ -163,6 +174,16 @@ class RightsAreMissing(Refused):
         self.rights("+xread")
         self.house.redis.wait_armed()
         self.house.settle()
+
+    def test_a_command_tells_what_redis_said(self):
+        self.house.start()
+        self.rights("resetkeys", "~kula:about")
+        for words in (("tail",), ("show", "evt_1"), ("dead", "list", "crm"), ("pen", "list"), ("pause", "crm"),
+                      ("service", "list"), ("status",), ("audit",)):
+            with self.subTest(words=words):
+                told = self.house.relay(*words, expect=1)
+                self.assertRegex(told.err, r"Redis refused: \S.*: redis.user may not do this; redis.acl has")
+        self.rights("~kula:*")
 
     def test_without_a_key_it_is_waited_for(self):
         self.start()
