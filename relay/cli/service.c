@@ -100,18 +100,36 @@ static bool is_known(struct services *this) {
     return known || (names && unknown(this));
 }
 
+/* What is forgotten while a forward still has it is lost: that one begins again as a new service.
+ */
+static bool is_out_of_use(struct services *this) {
+    const char *file = this->cli.config->file;
+    if (!service_view_can_tell(&this->cli))
+        return cli_fail(&this->cli, CLI_BAD_CONFIG,
+                        "%s names no services, so it cannot be told whether forward still has "
+                        "\"%s\": name there those of forward, or give forward's configuration with "
+                        "--config",
+                        file, this->name);
+    return !service_view_is_configured(&this->cli, this->name) ||
+           cli_fail(&this->cli, CLI_FAILED,
+                    "%s has the service \"%s\": take it out there and have forward read that "
+                    "(SIGHUP) first, or it would begin again as a new one",
+                    file, this->name);
+}
+
+/* Whatever the configuration says: another one may have it. */
+static bool show_unowned(struct services *this) {
+    bool owned;
+    if (!service_view_one(&this->cli, this->name, &owned))
+        return false;
+    return !owned || cli_fail(&this->cli, CLI_FAILED,
+                              "a forward delivers \"%s\" right now: take it out of that forward's "
+                              "configuration and have it read that (SIGHUP), or stop it",
+                              this->name);
+}
+
 static void forget(struct services *this) {
-    if (!is_known(this))
-        return;
-    if (service_view_is_configured(&this->cli, this->name)) {
-        cli_fail(&this->cli, CLI_FAILED,
-                 "%s has the service \"%s\": take it out there and have forward read that (SIGHUP) "
-                 "first, or it "
-                 "would begin again as a new one",
-                 this->cli.config->file, this->name);
-        return;
-    }
-    if (!service_view_one(&this->cli, this->name) || this->dry_run)
+    if (!is_out_of_use(this) || !is_known(this) || !show_unowned(this) || this->dry_run)
         return;
     service_forget(this->cli.ledger, this->name, on_done, this);
     finish_move(this, "forgotten with its events and dead letters:");
@@ -151,7 +169,8 @@ int service_main(int argc, char **argv) {
             "  list    what each is owed and when it is due, has not read, has as dead letters,\n"
             "          what holds it back, and which forward delivers it in order\n"
             "  forget  removes one that is no longer configured, with its consumer group, what it\n"
-            "          is still owed and its dead letters; until then its events are kept for it",
+            "          is still owed and its dead letters; until then its events are kept for it.\n"
+            "          It needs a configuration that names the services, as forward's does",
         .example = "kula-relay service list",
         .options = options,
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,

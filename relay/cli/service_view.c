@@ -17,6 +17,7 @@ struct services {
     const char *shown; /* the one that is being looked at */
     enum ledger_outcome outcome;
     bool part;
+    bool owned; /* a forward delivers it in order right now */
 };
 
 static const struct config_service *find_configured(const struct cli *cli, const char *name) {
@@ -27,11 +28,23 @@ static const struct config_service *find_configured(const struct cli *cli, const
     return NULL;
 }
 
+bool service_view_can_tell(const struct cli *cli) {
+    return cli->config->service_count;
+}
+
 bool service_view_is_configured(const struct cli *cli, const char *name) {
     return find_configured(cli, name);
 }
 
 /* ---- One service ---- */
+
+static void configured_json(struct cli *cli, const char *name) {
+    json_key(cli->json, "configured");
+    if (service_view_can_tell(cli))
+        json_bool(cli->json, service_view_is_configured(cli, name));
+    else
+        json_null(cli->json);
+}
 
 static void state_json(struct services *this, const struct service_state *state) {
     struct cli *cli = this->cli;
@@ -39,7 +52,7 @@ static void state_json(struct services *this, const struct service_state *state)
     if (this->part)
         cli_json_text(cli, "part", text_of("service"));
     cli_json_text(cli, "service", text_of(this->shown));
-    cli_json_bool(cli, "configured", service_view_is_configured(cli, this->shown));
+    configured_json(cli, this->shown);
     cli_json_text(cli, "place", state->place);
     cli_json_number(cli, "owed", state->owed);
     cli_json_known(cli, "unread", state->unread);
@@ -66,7 +79,7 @@ static void add_owner(const struct config_service *service, const struct service
 static void add_remarks(const struct services *this, const struct service_state *state,
                         struct string *s) {
     const struct config_service *service = find_configured(this->cli, this->shown);
-    if (!service)
+    if (!service && service_view_can_tell(this->cli))
         string_add_of(s, "  not in the configuration");
     if (state->paused)
         string_add_of(s, "  paused");
@@ -97,6 +110,7 @@ static void print_state(const struct services *this, const struct service_state 
 static void on_state(void *arg, const struct service_state *state) {
     struct services *this = arg;
     this->outcome = state->outcome;
+    this->owned = state->owner_for_ms > 0;
     if (state->outcome == LEDGER_DONE && this->cli->options.json)
         state_json(this, state);
     else if (state->outcome == LEDGER_DONE)
@@ -117,9 +131,12 @@ static void print_head(const struct cli *cli) {
                "unread", "dead letters", cli_colour(CLI_PLAIN));
 }
 
-bool service_view_one(struct cli *cli, const char *name) {
+bool service_view_one(struct cli *cli, const char *name, bool *owned) {
+    struct services this = {.cli = cli};
     print_head(cli);
-    return show_state(&(struct services){.cli = cli}, name);
+    bool fine = show_state(&this, name);
+    *owned = this.owned;
+    return fine;
 }
 
 /* ---- All of them ---- */

@@ -85,6 +85,7 @@ class Pause(Story):
         crm.wait_delivered([event_id])
         self.assertFalse(self.line("gone")["configured"])
         self.assertEqual(self.line("gone")["unread"], 1)
+        self.assertIn("not in the configuration", self.house.relay("service", "list").out)
         self.house.relay("service", "forget", "gone", "--dry-run")
         self.assertEqual(self.line("gone")["unread"], 1)
         self.house.relay("service", "forget", "gone")
@@ -94,3 +95,30 @@ class Pause(Story):
         groups = self.house.redis("XINFO", "GROUPS", "kula:events")
         self.assertEqual([group[1] for group in groups], [b"crm"])
         self.house.settle()
+
+    def test_a_configuration_without_services_forgets_none(self):
+        """As the operator's is, in Compose: it cannot know what forward has."""
+        self.house.service("crm")
+        self.house.start()
+        settings, self.house.service_settings = self.house.service_settings, []
+        self.house.configure()
+        self.assertIsNone(self.line("crm")["configured"])
+        self.assertNotIn("not in the configuration", self.house.relay("service", "list").out)
+        told = self.house.relay("service", "forget", "crm", expect=78)
+        self.assertIn("names no services, so it cannot be told whether forward still has \"crm\"", told.err)
+        self.house.service_settings = settings
+        self.house.configure()
+        self.assertTrue(self.line("crm")["configured"])
+
+    def test_what_a_forward_delivers_in_order_is_not_forgotten_by_another_configuration(self):
+        self.house.service("crm", order_by="data.id")
+        self.house.start()
+        until(lambda: self.line("crm")["owner"], "forward owns it")
+        settings, self.house.service_settings = self.house.service_settings, []
+        self.house.service("other")
+        self.house.configure()
+        told = self.house.relay("service", "forget", "crm", expect=1)
+        self.assertIn("a forward delivers \"crm\" right now", told.err)
+        self.house.forward.stop()
+        self.house.relay("service", "forget", "crm")
+        self.house.service_settings = settings

@@ -76,6 +76,24 @@ class RedisUsers(Story):
         self.house.relay("dead", "drop", "crm", "--all")
         self.assertEqual(self.denied(), [])
 
+    def test_who_may_not_forget_a_service_forgets_no_half_of_it(self):
+        crm = self.house.service("crm")
+        self.start_all()
+        crm.hold(status=500)
+        self.house.post_event(event_id="evt_1")
+        crm.wait_for("evt_1")
+        self.house.forward.kill()
+        self.house.service_settings = []
+        self.house.service("other")
+        self.be("forward")
+        before = sorted(self.house.redis("KEYS", "*:crm"))
+        self.assertIn("redis.user may not do this", self.house.relay("service", "forget", "crm", expect=1).err)
+        self.assertEqual(sorted(self.house.redis("KEYS", "*:crm")), before)
+        self.be("operator")
+        self.assertIn("crm", [line["service"] for line in self.house.relay("service", "list", "--json").objects])
+        self.house.relay("service", "forget", "crm")
+        self.assertEqual(self.house.redis("KEYS", "*:crm"), [])
+
     def test_each_is_refused_what_is_not_its_affair(self):
         for user, words in (("serve", ("XDEL", "kula:events", "1-1")),
                             ("serve", ("XADD", "kula:dead:crm", "*", "a", "b")),
