@@ -22,7 +22,7 @@ struct reading {
 };
 
 const char *envelope_fault_name(enum envelope_fault fault) {
-    static const char *const names[] = {
+    static const char *const names[ENVELOPE_FAULTS] = {
         [ENVELOPE_FINE] = "fine",   [ENVELOPE_NOT_JSON] = "not_json",
         [ENVELOPE_NO_ID] = "no_id", [ENVELOPE_NO_TYPE] = "no_type",
         [ENVELOPE_TWICE] = "twice",

@@ -22,6 +22,7 @@ enum envelope_fault {
     ENVELOPE_NO_ID,    /* absent, or not usable as one */
     ENVELOPE_NO_TYPE,
     ENVELOPE_TWICE, /* event_id or event given twice: readers would differ on which counts */
+    ENVELOPE_FAULTS,
 };
 const char *envelope_fault_name(enum envelope_fault); /* snake case, for log, metric and pen */
 

@@ -7,5 +7,6 @@
  * way; within `window_ms` a replay would be noticed. */
 bool policy_takes_stale(const struct config_endpoint *, int64_t apart_ms, int64_t window_ms);
 
-/* Is this account's delivery for us? */
+/* Is this account's delivery for us? Else it is penned with this reason. */
+#define POLICY_OTHER_ACCOUNT "other_account"
 bool policy_takes_account(const struct config_endpoint *, struct text account);

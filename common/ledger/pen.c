@@ -62,13 +62,18 @@ struct removed_op {
     struct op op;
     pen_removed_fn *fn;
     void *arg;
+    size_t count;
 };
 
 static void on_removed(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct removed_op *removed = arg;
-    size_t number = (size_t)redis_integer(redis_item(reply, 0));
+    const struct redis_value *told = redis_item(reply, 0);
+    bool *went = memory_new(removed->count * sizeof *went);
+    for (size_t i = 0; i < removed->count; i++)
+        went[i] = redis_integer(redis_item(told, i)) != 0;
     ledger_note_pen(removed->op.ledger, redis_item(reply, 1));
-    removed->fn(removed->arg, op_outcome(&removed->op, outcome, reply), number);
+    removed->fn(removed->arg, op_outcome(&removed->op, outcome, reply), went);
+    free(went);
     op_end(&removed->op);
 }
 
@@ -77,6 +82,7 @@ void pen_remove(struct ledger *ledger, const struct text *pen_ids, size_t count,
     struct removed_op *removed = op_start(ledger, sizeof *removed);
     removed->fn = fn;
     removed->arg = arg;
+    removed->count = count;
     struct command command = {.script = &script_pen_remove};
     command_key(&command, ledger, "pen");
     command_key(&command, ledger, "about");

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- pen_remove: these leave the pen; some may have gone before.
 -- KEYS pen about   ARGV ids...
--- Returns {how many went, {events, bytes}}: of what no secret matched, what is left.
+-- Returns {{1 where it went, else 0...}, {events, bytes}}: of each id, and of what no secret matched, what is left.
 local pen, about = KEYS[1], KEYS[2]
 
 -- include pen_held.lua
@@ -12,15 +12,16 @@ local function fields_of(entry)
   return fields
 end
 
-local gone = 0
+local went = {}
 local left = held_unmatched()
-for _, id in ipairs(ARGV) do
+for i, id in ipairs(ARGV) do
   local entry = redis.call('XRANGE', pen, id, id)[1]
+  went[i] = entry and 1 or 0
   if entry then
     local fields = fields_of(entry)
-    gone = gone + redis.call('XDEL', pen, id)
+    redis.call('XDEL', pen, id)
     if fields.reason == UNMATCHED then add_held(-1, -(#(fields.signature or '') + #(fields.body or ''))) end
   end
 end
 note_held()
-return {gone, {left.events, left.bytes}}
+return {went, {left.events, left.bytes}}

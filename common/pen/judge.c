@@ -123,13 +123,20 @@ static const char *doubt_signature(struct hearing *hearing, int64_t ahead_ms) {
     return signature_verdict_name(verdict);
 }
 
+const char *judge_reason_name(size_t i) {
+    enum { OTHER_ACCOUNT = ENVELOPE_FAULTS - ENVELOPE_NOT_JSON, UNMATCHED, REASONS };
+    if (i < OTHER_ACCOUNT)
+        return envelope_fault_name((enum envelope_fault)(ENVELOPE_NOT_JSON + i));
+    return i < REASONS ? (i == UNMATCHED ? LEDGER_UNMATCHED : POLICY_OTHER_ACCOUNT) : NULL;
+}
+
 /* NULL: it can be read, and is for us. */
 static const char *doubt_body(const struct hearing *hearing, struct envelope *envelope) {
     enum envelope_fault fault = envelope_parse(hearing->entry->body, envelope);
     if (fault != ENVELOPE_FINE)
         return envelope_fault_name(fault);
     if (!policy_takes_account(hearing->bench->config, text_of(envelope->account)))
-        return "other_account";
+        return POLICY_OTHER_ACCOUNT;
     return NULL;
 }
 

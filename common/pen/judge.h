@@ -8,6 +8,9 @@
 #include "kula/envelope.h"
 #include "ledger/pen.h"
 
+/* The reasons for which something is penned, in order; NULL beyond the last. */
+const char *judge_reason_name(size_t);
+
 struct judge;
 struct judge *judge_create(const struct config *); /* borrowed for its life; with secrets */
 void judge_destroy(struct judge *);

@@ -117,9 +117,9 @@ static enum ledger_outcome outcome_of_page(const struct release *release) {
     return ledger_connected(release->options.ledger) ? LEDGER_REFUSED : LEDGER_AWAY;
 }
 
-static void on_removed(void *arg, enum ledger_outcome outcome, size_t removed) {
+static void on_removed(void *arg, enum ledger_outcome outcome, const bool *went) {
     struct release *release = arg;
-    (void)removed; /* somebody else may have been quicker */
+    (void)went; /* somebody else may have been quicker */
     end_page(release, outcome == LEDGER_DONE ? outcome_of_page(release) : outcome);
 }
 

@@ -1,8 +1,10 @@
 /* pen is about what was accepted and is no event yet: authentic deliveries that cannot be
  * read, and those that no secret of ours matched. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
+#include "base/nearest.h"
 #include "cli/commands.h"
 #include "cli/view.h"
 #include "ledger/pen.h"
@@ -23,7 +25,7 @@ struct pen {
     enum ledger_outcome outcome;
     char **chosen; /* of the page, to be dropped */
     size_t chosen_count;
-    size_t released, staying, dropped;
+    size_t released, staying, dropped, gone; /* gone: somebody else was quicker */
 };
 
 struct verb {
@@ -152,10 +154,26 @@ static bool read_page(struct pen *pen) {
     return cli_fine(&pen->cli, pen->outcome);
 }
 
-static void on_removed(void *arg, enum ledger_outcome outcome, size_t removed) {
+static void run_pages(struct pen *pen) {
+    while (read_page(pen) && pen->more)
+        ;
+}
+
+/* ---- drop: a page at a time ---- */
+
+static void say_dropped(struct pen *pen, size_t i, const char *action) {
+    say_done(pen, action, text_of(pen->chosen[i]), text_of(NULL), "");
+}
+
+/* What serve has released meanwhile is an event by now, and was not dropped. */
+static void on_removed(void *arg, enum ledger_outcome outcome, const bool *went) {
     struct pen *pen = arg;
     pen->outcome = outcome;
-    pen->dropped += removed;
+    for (size_t i = 0; outcome == LEDGER_DONE && i < pen->chosen_count; i++) {
+        say_dropped(pen, i, went[i] ? "dropped" : "gone meanwhile");
+        pen->dropped += went[i];
+        pen->gone += !went[i];
+    }
     cli_wake(&pen->cli);
 }
 
@@ -163,26 +181,43 @@ static bool drop_chosen(struct pen *pen) {
     struct text ids[PAGE];
     for (size_t i = 0; i < pen->chosen_count; i++)
         ids[i] = text_of(pen->chosen[i]);
-    if (!pen->dry_run && pen->chosen_count) {
+    if (pen->chosen_count) {
         pen_remove(pen->cli.ledger, ids, pen->chosen_count, on_removed, pen);
         cli_wait(&pen->cli);
     }
-    bool fine = cli_fine(&pen->cli, pen->outcome);
-    for (size_t i = 0; i < pen->chosen_count; i++) {
-        if (fine)
-            say_done(pen, pen->dry_run ? "would drop" : "dropped", text_of(pen->chosen[i]),
-                     text_of(NULL), "");
+    return cli_fine(&pen->cli, pen->outcome);
+}
+
+static void would_drop_chosen(struct pen *pen) {
+    for (size_t i = 0; i < pen->chosen_count; i++)
+        say_dropped(pen, i, "would drop");
+    pen->dropped += pen->chosen_count;
+}
+
+static void forget_chosen(struct pen *pen) {
+    for (size_t i = 0; i < pen->chosen_count; i++)
         free(pen->chosen[i]);
-    }
     pen->chosen_count = 0;
+}
+
+static bool drop_page(struct pen *pen) {
+    bool fine = read_page(pen);
+    if (fine && pen->dry_run)
+        would_drop_chosen(pen);
+    else if (fine)
+        fine = drop_chosen(pen);
+    forget_chosen(pen);
     return fine;
 }
 
-static void run_pages(struct pen *pen) {
-    do {
-        if (!read_page(pen) || !drop_chosen(pen))
-            return;
-    } while (pen->more);
+static void run_drop(struct pen *pen) {
+    while (drop_page(pen) && pen->more)
+        ;
+    cli_say("%zu %s", pen->dropped, pen->dry_run ? "would be dropped" : "dropped");
+    if (pen->gone && pen->outcome == LEDGER_DONE)
+        cli_fail(&pen->cli, CLI_NOT_FOUND,
+                 "%zu had gone meanwhile: released, by serve or somebody else, or dropped",
+                 pen->gone);
 }
 
 /* ---- release ---- */
@@ -238,7 +273,7 @@ static const struct verb verbs[] = {
     {"list", false, CONFIG_FOR_LEDGER, run_pages, take_listed},
     {"show", true, CONFIG_FOR_LEDGER, run_pages, take_shown},
     {"release", true, CONFIG_FOR_PEN, run_release, NULL},
-    {"drop", true, CONFIG_FOR_LEDGER, run_pages, take_chosen},
+    {"drop", true, CONFIG_FOR_LEDGER, run_drop, take_chosen},
 };
 
 static void run(struct pen *pen) {
@@ -246,6 +281,34 @@ static void run(struct pen *pen) {
     for (size_t i = 0; pen->outcome == LEDGER_DONE && i < pen->id_count; i++)
         if (!pen->found[i])
             cli_fail(&pen->cli, CLI_NOT_FOUND, "the pen has no %s", pen->ids[i]);
+}
+
+static bool reason_wrong(struct pen *pen) {
+    struct string known = {0};
+    const char *name, *nearest = NULL;
+    size_t least = 1 + strlen(pen->reason) / 3;
+    for (size_t i = 0; (name = judge_reason_name(i)); i++) {
+        size_t distance = nearest_distance(pen->reason, name);
+        string_addf(&known, "%s%s", i ? ", " : "", name);
+        if (distance > least || (nearest && distance == least))
+            continue;
+        nearest = name;
+        least = distance;
+    }
+    options_wrong(&pen->cli.options,
+                  "nothing is penned for the reason \"%s\"%s%s%s; it is one of %s", pen->reason,
+                  nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "",
+                  known.data);
+    string_finish(&known);
+    return false;
+}
+
+static bool reason_valid(struct pen *pen) {
+    const char *name;
+    for (size_t i = 0; pen->reason && (name = judge_reason_name(i)); i++)
+        if (strcmp(name, pen->reason) == 0)
+            return true;
+    return !pen->reason || reason_wrong(pen);
 }
 
 static bool valid(struct pen *pen) {
@@ -262,6 +325,8 @@ static bool valid(struct pen *pen) {
     pen->id_count = options->operand_count - 1;
     if (pen->verb->names_entries && (pen->id_count > 0) == pen->all)
         return options_wrong(options, "%s takes ids, or else --all", pen->verb->name);
+    if (!reason_valid(pen))
+        return false;
     pen->found = memory_new(pen->id_count + 1);
     pen->last = text_copy(text_of("0-0"));
     return true;
@@ -291,7 +356,8 @@ int pen_main(int argc, char **argv) {
             "  release  judges them again, by the secrets and accounts of now and the time of\n"
             "           receipt: what passes becomes an event, the rest stays; serve does the\n"
             "           same by itself with each new secret\n"
-            "  drop     throws them away",
+            "  drop     throws them away\n"
+            "A reason is not_json, no_id, no_type, twice, other_account or unmatched.",
         .example = "kula-relay pen release --all",
         .options = options,
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,

@@ -179,7 +179,7 @@ static const char *delivery_read(struct delivery *delivery) {
         return envelope_fault_name(fault);
     compare_headers(delivery);
     if (!policy_takes_account(delivery->endpoint->config, text_of(delivery->envelope.account)))
-        return "other_account";
+        return POLICY_OTHER_ACCOUNT;
     return NULL;
 }
 

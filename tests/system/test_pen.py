@@ -1,8 +1,11 @@
 """The pen: what was accepted and is no event yet is seen, brought back and thrown away."""
 
+import concurrent.futures
+import re
 import signal
 
 from house import Story
+from ledger_view import Client
 from processes import until
 from sim import events
 
@@ -101,10 +104,48 @@ class Pen(Story):
         first = self.listed()[0]["pen_id"]
         self.assertIn("would drop", self.pen("drop", first, "--dry-run").out)
         self.assertEqual(len(self.listed()), 4)
-        self.pen("drop", first)
+        self.assertIn("1 dropped", self.pen("drop", first).err)
         self.assertIn(first, self.pen("drop", first, expect=3).err)
         self.pen("drop", "--all", "--reason", "other_account")
         self.assertEqual([one["reason"] for one in self.listed()], ["not_json"])
+
+    def test_a_reason_that_there_is_not_is_no_success(self):
+        self.post_penned(1)
+        told = self.pen("drop", "--all", "--reason", "unmatchd", expect=2)
+        self.assertIn('the reason "unmatchd"; did you mean unmatched?', told.err)
+        reasons = re.search("it is one of (.*)", told.err)[1].split(", ")
+        self.assertIn("did you mean", self.pen("list", "--reason", "no_jsn", expect=2).err)
+        self.assertNotIn("did you mean", self.pen("list", "--reason", "whatever", expect=2).err)
+        for reason in reasons:
+            self.pen("list", "--reason", reason)
+        self.assertIn(f"A reason is {', '.join(reasons[:-1])} or {reasons[-1]}.", self.pen("--help").out)
+        self.assertIn("0 dropped", self.pen("drop", "--all", "--reason", "unmatched").err)
+        self.assertEqual(len(self.listed()), 1)
+
+    def test_what_has_gone_before_it_could_be_dropped_is_told_apart(self):
+        """Redis holds up what writes: first somebody's XDEL, then our drop, which has read the pen by then."""
+        for number in range(2):
+            self.post_penned(number)
+        first, second = (one["pen_id"] for one in self.listed())
+        redis = self.house.redis
+        redis("CLIENT", "PAUSE", 60000, "WRITE")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            removed = pool.submit(Client(redis.path), "XDEL", "kula:pen", first)
+            until(lambda: self.is_held_up("cmd=xdel"), "Redis holds up the one")
+            drop = pool.submit(self.pen, "drop", "--all", "--json", expect=3)
+            until(lambda: self.is_held_up("name=kula-relay-cli"), "and then the other")
+            redis("CLIENT", "UNPAUSE")
+            self.assertEqual(removed.result(), 1)
+            told = drop.result()
+        self.assertEqual([(one["pen_id"], one["action"]) for one in told.objects],
+                         [(first, "gone meanwhile"), (second, "dropped")])
+        self.assertIn("1 dropped", told.err)
+        self.assertIn("1 had gone meanwhile", told.err)
+
+    def is_held_up(self, whose):
+        """A blocked client that has not blocked by itself."""
+        lines = self.house.redis("CLIENT", "LIST").decode().splitlines()
+        return any(re.search(r" flags=\w*b", line) for line in lines if whose in line)
 
     def test_redis_out_of_reach_is_exit_4(self):
         self.house.redis.stop()
