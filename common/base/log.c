@@ -30,8 +30,12 @@ const char *log_level_name(enum log_level level) {
 
 void log_start(const char *program, enum log_level level, enum log_format format) {
     program_name = program;
-    least = level;
     format_wanted = format;
+    log_set_level(level);
+}
+
+void log_set_level(enum log_level level) {
+    least = level;
 }
 
 struct walk {

@@ -23,8 +23,10 @@ enum log_format {
 
 const char *log_level_name(enum log_level);
 
-/* Until called: level info, format auto. `program` (borrowed, static) is in each JSON line. */
+/* Until called: level info, format auto. `program` (borrowed, static) is in each JSON line. Before
+ * there are other threads, because each line reads what it sets. */
 void log_start(const char *program, enum log_level, enum log_format);
+void log_set_level(enum log_level); /* from any thread, at any time */
 
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));

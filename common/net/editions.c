@@ -84,8 +84,7 @@ static void take(struct editions *editions, struct edition *is) {
     editions->current = is;
     ways->on_taken(editions->needs.arg, was, is);
     retire(editions, was);
-    log_start(editions->needs.program, ways->config(is)->log_level,
-              ways->config(editions->needs.first)->log_format);
+    log_set_level(ways->config(is)->log_level);
     watch_files(editions);
 }
 

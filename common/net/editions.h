@@ -33,7 +33,6 @@ struct editions_needs { /* all borrowed for its life */
     struct loop *loop;
     struct metrics *metrics;
     struct supervisor *supervisor; /* hears of a SIGHUP */
-    const char *program;           /* for the log */
     /* In force; it stays to the end, for what needs a restart is so to the end. */
     struct edition *first;
     const struct editions_ways *ways;

@@ -159,7 +159,6 @@ struct reload *reload_start(const struct reload_needs *needs) {
         .loop = needs->loop,
         .metrics = needs->metrics,
         .supervisor = needs->supervisor,
-        .program = "serve",
         .first = needs->first,
         .ways = &ways,
         .arg = reload,

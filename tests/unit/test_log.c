@@ -177,6 +177,15 @@ static void test_what_is_below_the_level_is_not_said(void **state) {
     assert_string_equal(end(), "");
 }
 
+static void test_another_level_holds_from_the_next_line_on_and_changes_nothing_else(void **state) {
+    (void)state;
+    begin(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    log_info("a");
+    log_set_level(LOG_LEVEL_INFO);
+    log_info("b");
+    assert_text("info  b\n");
+}
+
 static void test_a_strangers_long_value_is_cut_between_characters(void **state) {
     (void)state;
     char value[5000];
@@ -222,6 +231,7 @@ int main(void) {
         cmocka_unit_test(test_a_value_in_the_message_is_escaped_too),
         cmocka_unit_test(test_a_line_may_be_fields_only),
         cmocka_unit_test(test_what_is_below_the_level_is_not_said),
+        cmocka_unit_test(test_another_level_holds_from_the_next_line_on_and_changes_nothing_else),
         cmocka_unit_test(test_a_strangers_long_value_is_cut_between_characters),
         cmocka_unit_test(test_logging_leaves_errno_alone),
         cmocka_unit_test(test_levels_have_the_names_of_the_configuration),
