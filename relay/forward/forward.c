@@ -1,18 +1,17 @@
 #include "forward/forward.h"
 
 #include <getopt.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "forward/edition.h"
 #include "forward/janitor.h"
 #include "forward/services.h"
 #include "ledger/bell.h"
+#include "ledger/presence.h"
 #include "net/admin.h"
 #include "net/confine.h"
 #include "net/editions.h"
@@ -20,8 +19,6 @@
 
 enum {
     DRAIN_SPARE_MS = 5000, /* beyond the longest time-out: to settle the last attempts */
-    /* Until then a Redis that is not there yet is no news. */
-    FIRST_CONNECT_MS = 1000,
     EXIT_USAGE = 2,
     EXIT_CONFIG = 78,
 };
@@ -31,6 +28,7 @@ struct forwarder {
     const struct config *config; /* of the first edition: connections hold to it to the end */
     struct loop *loop;
     struct supervisor *supervisor;
+    struct presence *presence;
     struct ledger *ledger;
     struct http_client *client;
     struct metrics *metrics;
@@ -40,17 +38,9 @@ struct forwarder {
     struct services *services;
     struct editions *editions;
     struct loop_timer *deadline;
-    struct loop_timer *first_connect;
     int64_t longest_timeout_ms; /* of all editions so far */
     bool opened, stopping;
-    int64_t away_since_ms; /* steady; 0 while connected */
-    struct metric *connected, *connects;
 };
-
-static const struct metric_family connected_family = {
-    "kula_relay_redis_connected", METRIC_GAUGE, "Whether the connection to Redis stands.", {NULL}};
-static const struct metric_family connects_family = {
-    "kula_relay_redis_connects_total", METRIC_COUNTER, "Connections made to Redis.", {NULL}};
 
 static void on_open(void *arg) {
     struct forwarder *forwarder = arg;
@@ -82,36 +72,20 @@ static void renew_bell(struct forwarder *forwarder) {
     string_finish(&why);
 }
 
-static void tell_away(struct forwarder *forwarder, bool lost) {
-    struct text trouble = ledger_trouble(forwarder->ledger);
-    forwarder->away_since_ms = clock_steady_ms();
-    if (lost)
-        log_warning("redis lost reason=%.*s", TEXT_ARG(trouble));
-    else
-        log_warning("redis away reason=%.*s", TEXT_ARG(trouble));
-    if (!forwarder->stopping)
-        supervisor_status(forwarder->supervisor, away);
+static const char *meanwhile(void *arg) {
+    (void)arg;
+    return "what Redis has is delivered when it is back";
 }
 
-static void on_first_connect_overdue(void *arg) {
+static void on_news(void *arg, enum presence_news news) {
     struct forwarder *forwarder = arg;
-    if (!ledger_connected(forwarder->ledger) && !forwarder->away_since_ms)
-        tell_away(forwarder, false);
-}
-
-static void on_state(void *arg, bool connected) {
-    struct forwarder *forwarder = arg;
-    metric_set(forwarder->connected, connected);
-    if (!connected) {
-        tell_away(forwarder, true);
+    if (news == PRESENCE_AWAY) {
+        if (!forwarder->stopping)
+            supervisor_status(forwarder->supervisor, away);
         return;
     }
-    metric_add(forwarder->connects, 1);
-    if (forwarder->away_since_ms) {
-        log_info("redis is back away_ms=%" PRId64, clock_steady_ms() - forwarder->away_since_ms);
+    if (news == PRESENCE_BACK)
         renew_bell(forwarder);
-    }
-    forwarder->away_since_ms = 0;
     /* Whatever Redis forgot meanwhile, groups or all of it, is put right before the next take. */
     services_open(forwarder->services);
 }
@@ -245,7 +219,6 @@ static void start_services(struct forwarder *forwarder) {
         editions_start(&(struct editions_needs){.loop = forwarder->loop,
                                                 .metrics = forwarder->metrics,
                                                 .supervisor = forwarder->supervisor,
-                                                .program = "forward",
                                                 .first = forwarder->first,
                                                 .ways = &ways,
                                                 .arg = forwarder});
@@ -258,15 +231,17 @@ static bool start(struct forwarder *forwarder, struct string *why) {
     struct loop *loop = forwarder->loop = loop_create();
     forwarder->supervisor = supervisor_create(loop);
     forwarder->metrics = metrics_create();
-    forwarder->connected = metrics_series(forwarder->metrics, &connected_family, NULL, NULL);
-    forwarder->connects = metrics_series(forwarder->metrics, &connects_family, NULL, NULL);
     forwarder->deadline = loop_timer_create(loop, on_drain_deadline, forwarder);
-    forwarder->first_connect = loop_timer_create(loop, on_first_connect_overdue, forwarder);
     forwarder->client = http_client_create(loop);
     /* After libcurl and OpenSSL have read what they want to know for good. */
     confine(forwarder->config, CONFIG_FOR_FORWARD, forwarder->metrics);
+    forwarder->presence = presence_create(&(struct presence_needs){.loop = loop,
+                                                                   .metrics = forwarder->metrics,
+                                                                   .meanwhile = meanwhile,
+                                                                   .on_news = on_news,
+                                                                   .arg = forwarder});
     forwarder->ledger =
-        ledger_create(loop, forwarder->config, "kula-relay-forward", on_state, forwarder, why);
+        presence_open(forwarder->presence, forwarder->config, "kula-relay-forward", why);
     if (!forwarder->ledger)
         return false;
     forwarder->bell = bell_create(loop, forwarder->config, on_ring, forwarder, why);
@@ -277,7 +252,6 @@ static bool start(struct forwarder *forwarder, struct string *why) {
     start_services(forwarder);
     loop_on_signal(loop, SIGTERM, on_terminate, forwarder);
     loop_on_signal(loop, SIGINT, on_terminate, forwarder);
-    loop_timer_set(forwarder->first_connect, FIRST_CONNECT_MS);
     supervisor_ready(forwarder->supervisor, "waiting for Redis");
     return true;
 }
@@ -286,12 +260,12 @@ static void finish(struct forwarder *forwarder) {
     http_client_destroy(forwarder->client);
     bell_destroy(forwarder->bell);
     ledger_destroy(forwarder->ledger);
+    presence_destroy(forwarder->presence);
     janitor_destroy(forwarder->janitor);
     services_destroy(forwarder->services);
     editions_stop(forwarder->editions);
     admin_stop(forwarder->admin);
     loop_timer_destroy(forwarder->deadline);
-    loop_timer_destroy(forwarder->first_connect);
     supervisor_destroy(forwarder->supervisor);
     metrics_destroy(forwarder->metrics);
     loop_destroy(forwarder->loop);

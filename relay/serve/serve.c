@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <signal.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "ledger/presence.h"
 #include "net/admin.h"
 #include "net/confine.h"
 #include "net/supervisor.h"
@@ -23,8 +23,6 @@ enum {
     /* What is held ends by itself within INGRESS_HOLD_MS; then the answers have to get out,
      * and whoever stops us often kills after 10 s. */
     DRAIN_MOST_MS = INGRESS_HOLD_MS + 1500,
-    /* Until then a Redis that is not there yet is no news. */
-    FIRST_CONNECT_MS = 1000,
     LOOK_AGAIN_MS = 10,
 };
 
@@ -34,7 +32,7 @@ struct serve {
     struct loop *loop;
     struct supervisor *supervisor;
     struct metrics *metrics;
-    struct metric *redis_connects;
+    struct presence *presence;
     struct ledger *ledger;
     struct spools *spools; /* NULL: there is no folder for one */
     struct persistence *persistence;
@@ -44,15 +42,13 @@ struct serve {
     struct releases *releases;
     struct reload *reload;
     struct admin *admin;
-    struct loop_timer *first_connect;
     struct loop_timer *drain_deadline;
     struct loop_timer *quiet; /* when all is answered: is all told to Redis too? */
-    int64_t away_since_ms;    /* steady time; 0: it is not away, or nobody has been told */
     bool draining;
     int exit_code;
 };
 
-enum { CONNECTIONS, DELIVERIES, BYTES, PEN_EVENTS, PEN_BYTES, REDIS_UP, REDIS_CONNECTS };
+enum { CONNECTIONS, DELIVERIES, BYTES, PEN_EVENTS, PEN_BYTES };
 
 static const struct metric_family families[] = {
     [CONNECTIONS] = {"kula_relay_connections", METRIC_GAUGE, "Open connections of senders."},
@@ -64,20 +60,23 @@ static const struct metric_family families[] = {
                     "Deliveries in the pen that no secret matched, as Redis last said."},
     [PEN_BYTES] = {"kula_relay_pen_unmatched_bytes", METRIC_GAUGE,
                    "Bytes of their bodies and signatures."},
-    [REDIS_UP] = {"kula_relay_redis_connected", METRIC_GAUGE,
-                  "1 while the ledger's Redis can be reached, else 0."},
-    [REDIS_CONNECTS] = {"kula_relay_redis_connects_total", METRIC_COUNTER,
-                        "Connections made to the ledger's Redis."},
 };
 
 /* ---- Redis comes and goes ---- */
 
+static bool is_spooling(const struct serve *serve) {
+    return serve->spools && spools_writing(serve->spools);
+}
+
+static const char *meanwhile(void *arg) {
+    return is_spooling(arg) ? "deliveries wait in the spool" : "deliveries are held";
+}
+
 static const char *status(const struct serve *serve) {
-    if (!serve->away_since_ms)
+    if (!presence_is_away(serve->presence))
         return "taking deliveries";
-    return serve->spools && spools_writing(serve->spools)
-               ? "taking deliveries; Redis is away, they wait in the spool"
-               : "Redis is away, deliveries are held";
+    return is_spooling(serve) ? "taking deliveries; Redis is away, they wait in the spool"
+                              : "Redis is away, deliveries are held";
 }
 
 static void tell_supervisor(struct serve *serve) {
@@ -85,39 +84,15 @@ static void tell_supervisor(struct serve *serve) {
         supervisor_status(serve->supervisor, status(serve));
 }
 
-static void tell_away(struct serve *serve) {
-    struct text trouble = ledger_trouble(serve->ledger);
-    serve->away_since_ms = clock_steady_ms();
-    if (serve->spools && spools_writing(serve->spools))
-        log_warning("redis away, deliveries wait in the spool trouble=%.*s", TEXT_ARG(trouble));
-    else
-        log_warning("redis away, deliveries are held trouble=%.*s", TEXT_ARG(trouble));
-    tell_supervisor(serve);
-}
-
-static void on_ledger_state(void *arg, bool connected) {
+static void on_news(void *arg, enum presence_news news) {
     struct serve *serve = arg;
-    if (!connected) {
-        tell_away(serve);
-        return;
-    }
-    metric_add(serve->redis_connects, 1);
-    if (serve->away_since_ms)
-        log_info("redis back away_ms=%" PRId64, clock_steady_ms() - serve->away_since_ms);
-    else
-        log_info("redis connected");
-    serve->away_since_ms = 0;
-    persistence_on_ledger(serve->persistence);
     tell_supervisor(serve);
+    if (news == PRESENCE_AWAY)
+        return;
+    persistence_on_ledger(serve->persistence);
     if (serve->spools)
         spools_on_ledger(serve->spools);
     releases_on_ledger(serve->releases);
-}
-
-static void on_first_connect_overdue(void *arg) {
-    struct serve *serve = arg;
-    if (!ledger_connected(serve->ledger) && !serve->away_since_ms)
-        tell_away(serve);
 }
 
 /* ---- What admin asks ---- */
@@ -132,7 +107,6 @@ static void on_scrape(void *arg) {
     set_gauge(serve, CONNECTIONS, http_server_connections(server));
     set_gauge(serve, DELIVERIES, ingress_deliveries_in_flight(serve->ingress));
     set_gauge(serve, BYTES, http_server_body_bytes(server));
-    set_gauge(serve, REDIS_UP, ledger_connected(serve->ledger));
     struct ledger_pen pen;
     if (ledger_pen_holds(serve->ledger, &pen)) {
         set_gauge(serve, PEN_EVENTS, (size_t)pen.events);
@@ -219,8 +193,12 @@ static void on_redis_refused(void *arg, const char *why) {
 }
 
 static bool start_ledger(struct serve *serve, struct string *why) {
-    serve->ledger =
-        ledger_create(serve->loop, serve->config, "kula-relay-serve", on_ledger_state, serve, why);
+    serve->presence = presence_create(&(struct presence_needs){.loop = serve->loop,
+                                                               .metrics = serve->metrics,
+                                                               .meanwhile = meanwhile,
+                                                               .on_news = on_news,
+                                                               .arg = serve});
+    serve->ledger = presence_open(serve->presence, serve->config, "kula-relay-serve", why);
     if (!serve->ledger) {
         serve->exit_code = SERVE_CONFIG_INVALID;
         return false;
@@ -333,7 +311,6 @@ static bool start(struct serve *serve, struct string *why) {
      */
     if (!start_admin(serve, why) || !open_listeners(serve, why))
         return false;
-    loop_timer_set(serve->first_connect, FIRST_CONNECT_MS);
     supervisor_ready(serve->supervisor, status(serve));
     return true;
 }
@@ -346,9 +323,7 @@ static void init(struct serve *serve, struct edition *first) {
                             .first = first,
                             .loop = loop_create(),
                             .metrics = metrics_create()};
-    serve->redis_connects = metrics_series(serve->metrics, &families[REDIS_CONNECTS], NULL, NULL);
     serve->supervisor = supervisor_create(serve->loop);
-    serve->first_connect = loop_timer_create(serve->loop, on_first_connect_overdue, serve);
     serve->drain_deadline = loop_timer_create(serve->loop, on_drain_deadline, serve);
     serve->quiet = loop_timer_create(serve->loop, on_drained, serve);
 }
@@ -357,6 +332,7 @@ static void finish(struct serve *serve) {
     admin_stop(serve->admin);
     ingress_destroy(serve->ingress);
     ledger_destroy(serve->ledger);
+    presence_destroy(serve->presence);
     persistence_destroy(serve->persistence);
     spools_destroy(serve->spools);
     store_destroy(serve->store);
@@ -365,7 +341,6 @@ static void finish(struct serve *serve) {
     pulse_stop(serve->pulse);
     loop_timer_destroy(serve->drain_deadline);
     loop_timer_destroy(serve->quiet);
-    loop_timer_destroy(serve->first_connect);
     supervisor_destroy(serve->supervisor);
     metrics_destroy(serve->metrics);
     loop_destroy(serve->loop);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "ledger/presence.h"
 #include "net/supervisor.h"
 #include "watch/guard.h"
 
@@ -22,6 +23,7 @@ struct watch {
     struct loop *loop;
     struct supervisor *supervisor;
     struct config *config;
+    struct presence *presence;
     struct string ready_url;
     struct guard_house house;
     struct guard **guards;
@@ -49,29 +51,64 @@ static struct config *load(const struct watch *watch, struct string *problems) {
     return NULL;
 }
 
-/* NULL: what is wrong with it is told. */
-static struct ledger *connect_ledger(const struct watch *watch, const struct config *config,
-                                     struct string *problems) {
-    struct string why = {0};
-    struct ledger *ledger =
-        ledger_create(watch->loop, config, "kula-relay-watch", NULL, NULL, &why);
-    if (!ledger)
-        config_tell(config, "redis.url", problems, "%s", why.data);
-    string_finish(&why);
-    return ledger;
+/* What an edition of the configuration comes to before anything of it is done. */
+struct edition {
+    struct config *config;
+    struct presence *presence;
+    struct ledger *ledger;
+};
+
+static const char *meanwhile(void *arg) {
+    (void)arg;
+    return "webhooks are enabled all the same, but what Kula gave up on is not looked for";
 }
 
-static void begin(struct watch *watch, struct config *config, struct ledger *ledger) {
+static void on_news(void *arg, enum presence_news news) {
+    const struct watch *watch = arg;
+    supervisor_status(watch->supervisor,
+                      news == PRESENCE_AWAY ? "watching; Redis is away" : "watching");
+}
+
+static void drop(struct edition *edition) {
+    ledger_destroy(edition->ledger);
+    presence_destroy(edition->presence);
+    config_destroy(edition->config);
+}
+
+static bool connect_ledger(struct watch *watch, struct edition *edition, struct string *problems) {
+    const struct presence_needs needs = {
+        .loop = watch->loop, .meanwhile = meanwhile, .on_news = on_news, .arg = watch};
+    struct string why = {0};
+    edition->presence = presence_create(&needs);
+    edition->ledger = presence_open(edition->presence, edition->config, "kula-relay-watch", &why);
+    if (!edition->ledger)
+        config_tell(edition->config, "redis.url", problems, "%s", why.data);
+    string_finish(&why);
+    return edition->ledger;
+}
+
+/* False: what is wrong with it is told, and nothing is left of it. */
+static bool prepare(struct watch *watch, struct edition *edition, struct string *problems) {
+    *edition = (struct edition){.config = load(watch, problems)};
+    if (edition->config && connect_ledger(watch, edition, problems))
+        return true;
+    drop(edition);
+    return false;
+}
+
+static void begin(struct watch *watch, const struct edition *edition) {
+    struct config *config = edition->config;
     const struct kula_api_settings settings = {
         .url = config->kula.api, .token = &config->kula.token, .timeout_ms = API_TIMEOUT_MS};
     watch->config = config;
+    watch->presence = edition->presence;
     string_clear(&watch->ready_url);
     string_addf(&watch->ready_url, "http://%s/readyz",
                 watch->options.serve ? watch->options.serve : config->serve_admin);
     watch->house = (struct guard_house){.loop = watch->loop,
                                         .api = kula_api_create(watch->loop, &settings),
                                         .client = http_client_create(watch->loop),
-                                        .ledger = ledger,
+                                        .ledger = edition->ledger,
                                         .ready_url = watch->ready_url.data,
                                         .every_ms = watch->options.every_s * 1000,
                                         .dedup_window_ms = config->dedup_window_ms,
@@ -88,6 +125,7 @@ static void end(struct watch *watch) {
     kula_api_destroy(watch->house.api);
     http_client_destroy(watch->house.client);
     ledger_destroy(watch->house.ledger);
+    presence_destroy(watch->presence);
     for (size_t i = 0; i < watch->config->kula.webhook_count; i++)
         guard_destroy(watch->guards[i]);
     free(watch->guards);
@@ -102,23 +140,27 @@ static void on_terminate(void *arg) {
     loop_stop(watch->loop);
 }
 
+static void refuse(const struct string *problems) {
+    log_error("reload refused, everything stays as it was cause=SIGHUP");
+    for (struct text rest = string_text(problems); rest.size;) {
+        struct text line = text_cut(&rest, '\n');
+        log_error("configuration mistake problem=%.*s", TEXT_ARG(line));
+    }
+}
+
 /* Whole or not at all. The new guards hear from Redis what the old ones did. */
 static void on_hangup(void *arg) {
     struct watch *watch = arg;
     struct string problems = {0};
+    struct edition edition;
     supervisor_reloading(watch->supervisor);
-    struct config *config = load(watch, &problems);
-    struct ledger *ledger = config ? connect_ledger(watch, config, &problems) : NULL;
-    if (ledger) {
+    if (prepare(watch, &edition, &problems)) {
         end(watch);
-        begin(watch, config, ledger);
+        log_set_level(edition.config->log_level);
+        log_info("reload taken cause=SIGHUP");
+        begin(watch, &edition);
     } else {
-        config_destroy(config);
-        log_error("reload refused, everything stays as it was cause=SIGHUP");
-    }
-    for (struct text rest = string_text(&problems); rest.size;) {
-        struct text line = text_cut(&rest, '\n');
-        log_error("configuration mistake problem=%.*s", TEXT_ARG(line));
+        refuse(&problems);
     }
     supervisor_ready(watch->supervisor, NULL);
     string_finish(&problems);
@@ -126,25 +168,29 @@ static void on_hangup(void *arg) {
 
 /* Start and command line ------------------------------------------------------ */
 
+static void take_signals(struct watch *watch) {
+    loop_on_signal(watch->loop, SIGTERM, on_terminate, watch);
+    loop_on_signal(watch->loop, SIGINT, on_terminate, watch);
+    loop_on_signal(watch->loop, SIGHUP, on_hangup, watch);
+}
+
 static int run(const struct watch_options *options) {
     struct watch watch = {.options = *options};
     struct string problems = {0};
+    struct edition first;
+    /* Until somebody listens to it: its default would end us. */
+    signal(SIGHUP, SIG_IGN);
     watch.loop = loop_create();
-    struct config *config = load(&watch, &problems);
-    struct ledger *ledger = config ? connect_ledger(&watch, config, &problems) : NULL;
-    if (!ledger) {
+    if (!prepare(&watch, &first, &problems)) {
         fputs(problems.data, stderr);
-        config_destroy(config);
         loop_destroy(watch.loop);
         string_finish(&problems);
         return EXIT_CONFIG;
     }
-    log_start("watch", config->log_level, config->log_format);
-    loop_on_signal(watch.loop, SIGTERM, on_terminate, &watch);
-    loop_on_signal(watch.loop, SIGINT, on_terminate, &watch);
-    loop_on_signal(watch.loop, SIGHUP, on_hangup, &watch);
-    begin(&watch, config, ledger);
+    log_start("watch", first.config->log_level, first.config->log_format);
     watch.supervisor = supervisor_create(watch.loop);
+    begin(&watch, &first);
+    take_signals(&watch);
     supervisor_ready(watch.supervisor, "watching");
     loop_run(watch.loop);
     end(&watch);

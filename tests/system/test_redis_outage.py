@@ -110,7 +110,7 @@ class RedisOutage(UnderLoad, Story):
         self.house.settle()
         self.house.redis.wait_armed()
         self.house.redis.kill()
-        self.house.forward.said("redis lost")
+        self.house.forward.said("redis is away")
         told = time.monotonic()
         self.house.forward.stop()
         self.assertLess(time.monotonic() - told, 4 * SLOW, "it waited for Redis")
@@ -125,7 +125,7 @@ class RedisOutage(UnderLoad, Story):
         crm.heal()
         forward = self.house.forward
         # What was attempted can be settled for ten minutes; that Redis hangs is seen much earlier.
-        self.assertIn("does not answer", forward.said("redis lost")["reason"])
+        self.assertIn("does not answer", forward.said("redis is away")["reason"])
         self.house.redis.thaw()
         forward.said("redis is back")
         self.house.settle()

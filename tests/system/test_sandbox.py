@@ -157,7 +157,7 @@ class Sandbox(Story):
         self.landlock(self.house.serve)
         self.house.post_event()
         self.house.redis.stop()
-        self.house.serve.said("redis away, deliveries wait in the spool")
+        self.house.serve.said("redis is away", meanwhile="deliveries wait in the spool")
         self.house.redis.start()
         self.house.post_event()
         self.house.settle()

@@ -58,7 +58,7 @@ class Status(Story):
         self.house.service("crm", order_by="account")
         self.house.start()
         self.house.redis.stop()
-        self.house.serve.said("redis away, deliveries wait in the spool")
+        self.house.serve.said("redis is away", meanwhile="deliveries wait in the spool")
         parts = self.parts(expect=4)
         self.assertEqual(sorted(parts), ["forward", "serve", "spool"])
         self.assertEqual(parts["serve"]["says"], {"status": "ready", "degraded": True, "redis": "away"})

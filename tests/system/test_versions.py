@@ -18,8 +18,8 @@ class Versions(Story):
         # What Kula sends is taken all the same: it waits in the spool for the right one.
         body = b'{"event":"job.created","event_id":"evt_1"}'
         self.assertEqual(house.post(body).status, 200)
-        self.assertIn(SENTENCE, house.serve.said("redis away, deliveries wait in the spool")["trouble"])
-        self.assertIn(SENTENCE, house.forward.said("redis away")["reason"])
+        self.assertIn(SENTENCE, house.serve.said("redis is away", meanwhile="deliveries wait in the spool")["reason"])
+        self.assertIn(SENTENCE, house.forward.said("redis is away")["reason"])
         self.assertTrue(house.serve.admin.get("/readyz").json()["degraded"])
         self.assertEqual(house.forward.admin.get("/readyz").status, 503)
         for command in (["tail"], ["dead", "list", "crm"], ["pause", "crm"], ["audit"]):

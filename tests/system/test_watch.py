@@ -130,6 +130,27 @@ class Watch(Story):
         self.house.redis.start()
         watch.said("webhook proved", deadline_s=30)
 
+    def test_that_redis_cannot_be_reached_is_told_once_and_that_it_is_back(self):
+        self.house.start()
+        watch = self.watch()
+        watch.said("redis connected")
+        self.house.redis.stop()
+        self.assertIn("lost the connection", watch.said("redis is away")["reason"])
+        self.house.redis.start()
+        watch.said("redis is back")
+        self.assertEqual(len(watch.logged("redis is away")), 1)
+
+    def test_that_redis_refuses_the_password_is_told(self):
+        self.house.start()
+        password = self.house.write("password", b"not_this_one")
+        password.chmod(0o600)
+        self.house.redis_settings["password_file"] = str(password)
+        self.house.redis("CONFIG", "SET", "requirepass", "another_one")  # who is connected stays so
+        watch = self.watch()
+        self.assertIn("WRONGPASS", watch.said("redis is away")["reason"])
+        self.house.redis("CONFIG", "SET", "requirepass", "")
+        watch.said("redis is back")
+
     def test_what_it_sees_stands_in_the_metrics_of_serve(self):
         self.house.start()
         watch = self.watch()
@@ -256,6 +277,18 @@ class Watch(Story):
         self.house.configure()
         watch.signal(signal.SIGHUP)
         watch.said("webhook watched", id=other)
+        watch.said("reload taken", cause="SIGHUP")
+
+    def test_another_log_level_is_taken_at_sighup(self):
+        self.house.start()
+        self.house.log_level = "error"
+        watch = self.watch()
+        until(lambda: self.api.asked("GET", ""), "it looks at Kula")
+        self.assertEqual(watch.errors, [])
+        self.house.log_level = "info"
+        self.house.configure()
+        watch.signal(signal.SIGHUP)
+        watch.said("reload taken", cause="SIGHUP")
 
     def test_it_tells_nobody_the_token(self):
         self.house.start()
