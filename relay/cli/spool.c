@@ -16,7 +16,7 @@ struct look {
     struct cli cli;
     const struct verb *verb;
     const char *directory;
-    int64_t most_bytes; /* of one spool; 0: not known, where no configuration was read */
+    int64_t most_bytes; /* of all that one serve has; 0: not known, no configuration was read */
     struct spool_survey *surveys;
     size_t count;
 };
@@ -90,7 +90,7 @@ static void print_total(const struct look *look) {
     if (look->most_bytes) {
         string_add_of(&line, " (of at most ");
         values_format_size(look->most_bytes, &line);
-        string_add_of(&line, " each)");
+        string_add_of(&line, " for each serve)");
     }
     if (left >= 0) {
         string_add_of(&line, "; ");
@@ -112,7 +112,8 @@ static void tell_status(struct look *look) {
     for (size_t i = 0; i < look->count; i++)
         spool_view_standing(&look->surveys[i]);
     if (any_waits_for_a_start(look))
-        printf("What was left behind is drained by whichever serve starts next on this folder.\n");
+        printf("What was left behind is drained by whichever serve starts next on this folder, or "
+               "runs there already.\n");
 }
 
 static void tell_list(struct look *look) {

@@ -55,7 +55,7 @@ class SpoolCommand(Story):
         self.assertEqual(line["oldest_undrained"], line["oldest"])
         told = self.spool("status").out
         for words in (str(self.house.spool_folder), line["spool"], "held by a running serve",
-                      "3 undrained", "of at most"):
+                      "3 undrained", "(of at most 1GiB for each serve)"):
             self.assertIn(words, told)
         self.assertIn("whole", self.spool("verify").out)
         self.assertEqual(self.one("verify")["records"], 3)
@@ -87,7 +87,7 @@ class SpoolCommand(Story):
         self.assertFalse(self.one()["held"])
         told = self.spool("status").out
         self.assertIn("left behind", told)
-        self.assertIn("starts next", told)
+        self.assertIn("by whichever serve starts next on this folder, or runs there already", told)
         self.house.redis.start()
         self.house.start_serve()
         self.house.drain()
