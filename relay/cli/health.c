@@ -33,7 +33,7 @@ static void ask(struct health *this, const char *name, const char *address) {
 }
 
 /* The one that is meant; without a word each that the configuration has an address of, and then it
- * is enough that one of them runs here. */
+ * is enough that one of them runs here: but whoever runs has to be well. */
 static void ask_all(struct health *this, const char *word) {
     const struct config *config = this->cli.config;
     const struct {
@@ -63,10 +63,13 @@ int health_main(int argc, char **argv) {
     const struct cli_option rows[] = {
         {"ready", 0, NULL, "whether it can do its work too: /readyz", .flag = &this.ready}, {0}};
     const struct cli_manual manual = {
-        .about = "Asks the serve or forward that runs on this machine, at its admin address in\n"
-                 "the configuration, whether it is well (/healthz). Without a word both are\n"
-                 "asked, and one of them is enough. Exit 0: it is; 1: it is not, or nobody\n"
-                 "answers within two seconds. No secret is read. For Docker's health checks.",
+        .about =
+            "Asks the serve or forward that runs on this machine, at its admin address in\n"
+            "the configuration, whether it is well (/healthz). Without a word each that has\n"
+            "an address is asked: one that does not answer is passed over where the other is\n"
+            "well, and one that answers that it is not well (503) fails. Exit 0: well; 1: not,\n"
+            "or nobody answers within two seconds. No secret is read. For Docker's health\n"
+            "checks.",
         .example = "kula-relay health serve",
         .options = rows,
         .takes = CLI_TAKES_CONFIG,

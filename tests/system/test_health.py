@@ -30,6 +30,14 @@ class Health(Story):
         told = self.house.relay("health", "forward", "--ready", expect=1)
         self.assertIn("503", told.err)
 
+    def test_one_that_answers_that_it_is_not_well_fails_beside_one_that_is(self):
+        self.house.start_serve()
+        self.house.start_forward(wait_open=False)
+        told = self.house.relay("health", "--ready", expect=1)
+        self.assertIn("serve: ", told.out)
+        self.assertRegex(told.err, r"forward answers 503 at \S+\n$")
+        self.assertIn("one that answers that it is not well (503) fails", self.house.relay("health", "--help").out)
+
     def test_no_secret_is_read_and_a_missing_address_is_told(self):
         self.house.configure()
         self.house.secret_file.unlink()
