@@ -11,9 +11,9 @@ enum cli_exit {
     CLI_DONE = 0,
     CLI_FAILED = 1,
     CLI_USAGE = 2,
-    CLI_DIFFERS = 2, /* of `webhook plan` */
     CLI_NOT_FOUND = 3,
-    CLI_AWAY = 4, /* Redis unreachable */
+    CLI_AWAY = 4,    /* Redis unreachable */
+    CLI_DIFFERS = 5, /* of `webhook plan`, and of nothing else: jobs apply after it */
     CLI_BAD_CONFIG = 78,
 };
 

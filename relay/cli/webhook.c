@@ -203,7 +203,7 @@ int webhook_main(int argc, char **argv) {
             "  logs ID              Kula's own log of its deliveries, the newest first\n"
             "  missed ID            what Kula gave up on and the ledger does not have\n"
             "  plan, apply          compares Kula with kula.webhooks of the configuration; plan\n"
-            "                       exits 2 where they differ, apply changes Kula, and neither\n"
+            "                       exits 5 where they differ, apply changes Kula, and neither\n"
             "                       deletes or disables anything",
         .example = "kula-relay webhook create --url https://hooks.example.com/webhooks/kula \\\n"
                    "      --events 'application.*,candidate.created' --secret-out kula_secret",

@@ -16,19 +16,20 @@ class Plan(Webhooks):
         self.webhook("apply")
         self.assertEqual({one[0] for one in self.api.requests}, {"GET"})
 
-    def test_a_difference_is_exit_2_and_can_be_read(self):
+    def test_a_difference_is_an_exit_code_of_its_own_and_can_be_read(self):
         one = self.api.add(URL + "/old", ["job.created", "offer.created"])
         self.api.add("https://elsewhere.example/", ["job.created"])
         self.want({"id": one, "url": URL, "events": ["job.*"]})
-        told = self.webhook("plan", expect=2).out
+        told = self.webhook("plan", expect=5).out
         for line in (f"- url    {URL}/old", f"+ url    {URL}", "- event  offer.created", "+ event  job.updated"):
             self.assertIn(f"  {line}\n", told)
         self.assertIn("1 more at Kula", told)
-        [step] = self.objects("plan", expect=2)
+        [step] = self.objects("plan", expect=5)
         self.assertEqual(step, {"endpoint": "kula", "id": one, "action": "change", "disabled": False,
                                 "url_is": URL + "/old", "url_should_be": URL,
                                 "events_missing": ["job.updated"], "events_too_many": ["offer.created"]})
         self.assertEqual({each[0] for each in self.api.requests}, {"GET"})
+        self.webhook("plan", "--nonsense", expect=2)
 
     def test_apply_changes_that_and_nothing_else(self):
         one = self.api.add(URL, ["job.created"], description="keep me")
@@ -45,7 +46,7 @@ class Plan(Webhooks):
 
     def test_apply_makes_what_is_missing_with_the_endpoints_secret(self):
         self.want({"url": URL, "events": ["job.*"]}, {"url": URL + "/2"})
-        self.assertIn("a new webhook for endpoint kula", self.webhook("plan", expect=2).out)
+        self.assertIn("a new webhook for endpoint kula", self.webhook("plan", expect=5).out)
         self.webhook("apply")
         first, second = self.api.webhooks.values()
         self.assertEqual((first.url, first.secret, first.events), (URL, SECRET.decode(), ["job.created", "job.updated"]))
