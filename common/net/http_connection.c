@@ -8,6 +8,7 @@
 enum {
     CROWD = 256, /* so many connections leave memory behind that is worth giving back */
     CROWD_MS = 60 * 1000,
+    CATCH_UP_MS = 1000,
 };
 
 /* ---- Moving a connection on ---- */
@@ -47,6 +48,7 @@ static void enter(struct http_connection *connection, enum http_phase phase) {
     connection->progress.since_ms = clock_steady_ms();
     connection->progress.draining = connection->server->draining;
     connection->progress.body_bytes = 0;
+    connection->overdue_ms = 0;
     stand_in(connection, line_of(connection));
     if (phase == HTTP_BUSY)
         loop_timer_cancel(connection->deadline);
@@ -113,14 +115,25 @@ static bool has_begun(const struct http_connection *connection) {
            (phase == HTTP_HEAD && http_guard_begun(&connection->exchange->guard));
 }
 
+/* What has arrived was sent in time, if it was we who stood still. It is read first, but not for
+ * ever: whoever goes on sending would go on being waited for. */
+static bool has_arrived(struct http_connection *connection) {
+    int64_t now_ms = clock_steady_ms();
+    if (connection->progress.phase == HTTP_SHAKING || !http_phase_waits(connection->progress.phase))
+        return false;
+    if (!connection->overdue_ms)
+        connection->overdue_ms = now_ms;
+    return now_ms - connection->overdue_ms < CATCH_UP_MS && http_gate_has_more(connection->gate);
+}
+
 static void on_deadline(void *arg) {
     struct http_connection *connection = arg;
     if (connection->progress.phase == HTTP_BODY &&
         http_phase_left_ms(&connection->progress, &connection->server->limits, clock_steady_ms()) >
             0)
         set_deadline(connection); /* what has come has earned it more time */
-    else if (connection->progress.phase == HTTP_IDLE && http_gate_has_more(connection->gate))
-        loop_timer_set(connection->deadline, 0); /* no longer idle, as we shall read at once */
+    else if (has_arrived(connection))
+        loop_timer_set(connection->deadline, 0); /* then it was read */
     else if (has_begun(connection))
         http_connection_refuse(connection, HTTP_FAULT_TOO_SLOW);
     else

@@ -282,7 +282,8 @@ struct text http_gate_input(struct http_gate *gate) {
 
 bool http_gate_has_more(const struct http_gate *gate) {
     int bytes = 0;
-    return ioctl(gate->evhtp->sock, FIONREAD, &bytes) == 0 && bytes > 0;
+    return evbuffer_get_length(bufferevent_get_input(gate->evhtp->bev)) > 0 ||
+           (ioctl(gate->evhtp->sock, FIONREAD, &bytes) == 0 && bytes > 0);
 }
 
 void http_gate_consume(struct http_gate *gate, size_t bytes) {

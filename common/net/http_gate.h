@@ -48,7 +48,7 @@ void http_gate_format_peer(const struct http_gate *, char text[ADDRESS_BYTES]);
 
 /* What has arrived and was not consumed: one piece of it, empty where there is none. */
 struct text http_gate_input(struct http_gate *);
-/* Has something arrived that will only be read in the next turn of the loop? */
+/* Has something arrived, here or in the kernel, that on_read is still to tell of? */
 bool http_gate_has_more(const struct http_gate *);
 void http_gate_consume(struct http_gate *, size_t bytes);
 

@@ -19,6 +19,7 @@ struct http_connection {
     struct http_progress progress;
     int64_t accepted_ms;
     int64_t line_since_ms;
+    int64_t overdue_ms; /* steady time: when the phase's time first was up; 0: it was not */
     int64_t answers;
     bool crowded; /* over the limit: it will only be told so */
     bool trusted; /* a request of it has shown who it is */

@@ -35,7 +35,7 @@ static const struct row {
     [ANSWER_NOT_FOUND] = {"not_found", 404},
     [ANSWER_MALFORMED] = {"malformed", 400},
     [ANSWER_HEAD_TOO_LARGE] = {"head_too_large", 431},
-    [ANSWER_TOO_SLOW] = {"too_slow", 408},
+    [ANSWER_TOO_SLOW] = {"too_slow", 503, SOON_S},
 };
 
 static const enum answer fault_answers[HTTP_FAULTS] = {

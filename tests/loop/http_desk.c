@@ -69,7 +69,7 @@ static void on_fault(void *arg, enum http_fault fault, struct text peer,
     (void)peer;
     static const int statuses[HTTP_FAULTS] = {
         [HTTP_FAULT_MALFORMED] = 400,      [HTTP_FAULT_HEAD_TOO_LARGE] = 431,
-        [HTTP_FAULT_BODY_TOO_LARGE] = 413, [HTTP_FAULT_TOO_SLOW] = 408,
+        [HTTP_FAULT_BODY_TOO_LARGE] = 413, [HTTP_FAULT_TOO_SLOW] = 503,
         [HTTP_FAULT_CROWDED] = 503,        [HTTP_FAULT_DISPLACED] = 503,
         [HTTP_FAULT_UNPROXIED] = 400,
     };

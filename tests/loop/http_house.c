@@ -189,6 +189,10 @@ void peer_send(struct peer *peer, const char *text) {
     peer_send_text(peer, text_of(text));
 }
 
+void peer_push(struct peer *peer) {
+    pump(peer);
+}
+
 static bool all_sent(void *arg) {
     struct peer *peer = arg;
     return peer_unsent(peer) == 0 || peer->ended;

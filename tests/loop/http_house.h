@@ -47,7 +47,8 @@ void peer_start_tls(struct peer *, struct ssl_ctx_st *); /* on one that was plai
 void peer_send(struct peer *, const char *);
 void peer_send_text(struct peer *, struct text);
 size_t peer_unsent(const struct peer *);
-void peer_flush(struct peer *);                       /* until all is sent */
+void peer_push(struct peer *);  /* what the kernel takes of it, while the loop stands still */
+void peer_flush(struct peer *); /* until all is sent */
 void peer_send_bytewise(struct peer *, const char *); /* the server sees every byte alone */
 void peer_half_close(struct peer *);
 void peer_hang_up(struct peer **);

@@ -17,18 +17,18 @@ enum { SHORT_MS = 300 }; /* as long as a handshake may take on a slow machine */
 
 /* ---- Time ---- */
 
-static void test_a_request_that_takes_too_long_gets_408(void **state) {
+static void test_a_request_that_takes_too_long_is_refused(void **state) {
     (void)state;
     desk_reopen((struct http_limits){.request_ms = SHORT_MS});
-    desk_assert_refused("G", 408);
-    desk_assert_refused("POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhell", 408);
+    desk_assert_refused("G", 503);
+    desk_assert_refused("POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhell", 503);
     struct peer *peer = desk_connect();
     peer_send(peer, POST);
     assert_int_equal(peer_status(peer), 200);
     house_pass(SHORT_MS + 20); /* idle is not slow */
     peer_send(peer, GET "GET");
     assert_int_equal(peer_status(peer), 200);
-    assert_int_equal(peer_status(peer), 408);
+    assert_int_equal(peer_status(peer), 503);
     assert_int_equal(desk.fault_counts[HTTP_FAULT_TOO_SLOW], 3);
 }
 
@@ -42,8 +42,29 @@ static void test_single_bytes_do_not_buy_time(void **state) {
         peer_send(peer, "x");
         house_pass(2);
     }
-    assert_int_equal(peer_status(peer), 408);
+    assert_int_equal(peer_status(peer), 503);
     assert_in_range(clock_steady_ms() - before, SHORT_MS / 2, 5000);
+}
+
+static bool is_read(void *bytes) {
+    return desk.pieces.size == *(size_t *)bytes;
+}
+
+static void test_what_came_while_we_stood_still_was_not_slow(void **state) {
+    enum { BODY = 60000 }; /* more than is read in one turn of the loop */
+    static char rest[BODY - 1];
+    size_t first = 1;
+    (void)state;
+    desk_reopen((struct http_limits){.body_ms = SHORT_MS, .body_rate = 1 << 20});
+    struct peer *peer = desk_connect();
+    peer_send(peer, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\nx");
+    house_wait(is_read, &first);
+    memset(rest, 'x', sizeof rest);
+    peer_send_text(peer, text_slice(rest, sizeof rest));
+    peer_push(peer);
+    assert_int_equal(peer_unsent(peer), 0);
+    usleep((SHORT_MS + 100) * 1000);
+    assert_int_equal(peer_status(peer), 200);
 }
 
 static void assert_closed_without_a_word(const char *request) {
@@ -336,8 +357,9 @@ static void test_draining_does_not_wait_for_one_that_stays_unused(void **state) 
 
 static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, desk_set_up, desk_tear_down)
-    TEST(test_a_request_that_takes_too_long_gets_408),
+    TEST(test_a_request_that_takes_too_long_is_refused),
     TEST(test_single_bytes_do_not_buy_time),
+    TEST(test_what_came_while_we_stood_still_was_not_slow),
     TEST(test_idle_connections_are_closed_silently),
     TEST(test_a_connection_opened_in_advance_is_no_slow_request),
     TEST(test_time_for_a_request_runs_from_its_first_byte),
