@@ -41,15 +41,29 @@ TROUBLED = ("redis", "serve", "forward", "crm")
 WANTS = {"crm": lambda kind: kind.split(".")[0] in ("application", "candidate"), "search": lambda kind: True}
 
 
+def readme_part(checkout, heading):
+    text = (checkout / "README.md").read_text(encoding="utf-8")
+    return re.search(rf"^## {heading}\n(.*?)^## ", text, re.S | re.M).group(1)
+
+
 def readme_page(checkout):
     """The shell blocks of the five minutes, as one script."""
-    text = (checkout / "README.md").read_text(encoding="utf-8")
-    page = re.search(r"^## Five minutes with Docker Compose\n(.*?)^## ", text, re.S | re.M).group(1)
-    blocks = re.findall(r"```sh\n(.*?)```", page, re.S)
+    blocks = re.findall(r"```sh\n(.*?)```", readme_part(checkout, "Five minutes with Docker Compose"), re.S)
     script = "\n".join(blocks)
     clone = "git clone <this repository> kula-relay"
     assert clone in script
     return script.replace(clone, "true")  # it is there already
+
+
+def readme_commands(checkout):
+    """Of its table: who is asked, and for which commands."""
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", readme_part(checkout, "Five minutes with Docker Compose"), re.M)
+    assert len(rows) == 4
+    return [(service, re.findall("`(.*?)`", commands)) for service, commands in rows]
+
+
+def readme_redis_cli(checkout):
+    return re.search("^docker compose exec redis .*", readme_part(checkout, "Look inside with redis-cli"), re.M).group()
 
 
 def ca_file(stack):
@@ -151,6 +165,28 @@ def test_the_five_minutes_of_the_readme(stack):
     for words in ('{"status":"accepted","event_id":"evt_1"}', "crm: application.hired evt_", "evt_1", "delivered"):
         if words not in told:
             raise Failed(f"it does not say {words}\n{told[-6000:]}")
+
+
+def test_each_command_works_where_the_readme_sends_it(stack):
+    stack.up()
+    stack.give("secrets/kula_api_token", "no token of Kula's", owner=10001, mode=0o400)
+    event_id = post(stack, "application.hired")
+    until(lambda: event_id in stack.received("crm"), "crm has it")
+    ends = {"webhook list": (1, "no answer from https://api.kula.ai"),  # it is not to be had from here
+            "service forget SERVICE": (1, "take it out there")}
+    for service, commands in readme_commands(stack.folder.parent):
+        for command in commands:
+            code, words = ends.get(command, (0, ""))
+            told = stack("run", "--rm", "--no-TTY", service,
+                         *command.replace("SERVICE", "crm").replace("EVENT_ID", event_id).split(), expect=code)
+            if words not in told or command == "status" and ("unknown" in told or "of 25 failures" not in told):
+                raise Failed(f"{service} {command}:\n{told}")
+    stack.operator("resume", "crm")
+    told = stack.shell(f"cd kula-relay/deploy; echo XLEN kula:events | {readme_redis_cli(stack.folder.parent)}")
+    if not told.splitlines()[-1].isdigit():
+        raise Failed(told)
+    if found := stack.refused_calls():
+        raise Failed(found)
 
 
 def test_nobody_asks_redis_for_more_than_he_may(stack):

@@ -86,6 +86,7 @@ class RedisUsers(Story):
         self.house.service_settings = []
         self.house.service("other")
         self.be("forward")
+        self.house.redis("ACL", "SETUSER", "forward", "-unlink")
         before = sorted(self.house.redis("KEYS", "*:crm"))
         self.assertIn("redis.user may not do this", self.house.relay("service", "forget", "crm", expect=1).err)
         self.assertEqual(sorted(self.house.redis("KEYS", "*:crm")), before)
@@ -93,6 +94,28 @@ class RedisUsers(Story):
         self.assertIn("crm", [line["service"] for line in self.house.relay("service", "list", "--json").objects])
         self.house.relay("service", "forget", "crm")
         self.assertEqual(self.house.redis("KEYS", "*:crm"), [])
+
+    def test_a_person_may_ask_as_the_process_that_has_what_it_takes(self):
+        """As README's table for Compose says: of the configuration of serve, forward and watch."""
+        crm = self.house.service("crm")
+        self.start_all()
+        self.house.post_event(event_id="evt_1")
+        crm.wait_for("evt_1")
+        self.house.post(b"this is for the pen")
+        self.house.settle()
+        self.be("serve")
+        self.house.relay("pen", "release", "--all")
+        self.be("watch")
+        for words in (("webhook", "list"), ("webhook", "missed", "wh_101")):
+            self.house.relay(*words)
+        self.house.forward.stop()
+        self.be("forward")
+        self.house.relay("tail", "--service", "crm")
+        self.house.service_settings = [{**self.house.service_settings[0], "name": "other"}]
+        self.be("forward")
+        self.house.relay("service", "forget", "crm")
+        self.be("operator")
+        self.assertEqual(self.denied(), [])
 
     def test_each_is_refused_what_is_not_its_affair(self):
         for user, words in (("serve", ("XDEL", "kula:events", "1-1")),
