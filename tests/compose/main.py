@@ -67,7 +67,7 @@ def readme_redis_cli(checkout):
 
 
 def ca_file(stack):
-    return str(stack.folder / "secrets" / "tls.crt")
+    return str(stack.folder / "secrets" / "serve" / "tls.crt")
 
 
 def post(stack, event_type):
@@ -167,9 +167,30 @@ def test_the_five_minutes_of_the_readme(stack):
             raise Failed(f"it does not say {words}\n{told[-6000:]}")
 
 
+def test_a_file_that_is_replaced_is_taken(stack):
+    """By `install`, whose file is a new one: a container that had mounted the old one would keep that."""
+    stack.up()
+    new = stack.engine.folder / "new"
+    new.mkdir()
+    run(["cp", stack.folder / "make-secrets", new])
+    run([new / "make-secrets"])
+    files = ["tls.crt", "tls.key", "kula_secret"]
+    run(["install", "--mode=644", *(new / "secrets" / "serve" / file for file in files),
+         stack.folder / "secrets" / "serve"])
+    until(lambda: post_or_none(stack), "serve has the certificate and the secret")
+    forward = stack.folder / "compose" / "forward.yaml"
+    before = forward.read_text(encoding="utf-8")
+    run(["sed", "--in-place", "/name: search/,$d", forward])
+    stack("kill", "--signal", "HUP", "forward")
+    until(lambda: "service removed" in stack("logs", "forward"), "forward has its configuration")
+    forward.write_text(before, encoding="utf-8")
+    stack("kill", "--signal", "HUP", "forward")
+    stack("restart", "kula")  # the demonstration's has its files from its start
+
+
 def test_each_command_works_where_the_readme_sends_it(stack):
     stack.up()
-    stack.give("secrets/kula_api_token", "no token of Kula's", owner=10001, mode=0o400)
+    stack.give("secrets/watch/kula_api_token", "no token of Kula's", owner=10001, mode=0o400)
     event_id = post(stack, "application.hired")
     until(lambda: event_id in stack.received("crm"), "crm has it")
     ends = {"webhook list": (1, "no answer from https://api.kula.ai"),  # it is not to be had from here
@@ -241,7 +262,7 @@ def test_a_pair_of_serve_is_replaced_one_by_one_and_nobody_is_refused(stack):
 def test_watch_runs_and_may_do_what_it_does(stack):
     """Kula's API is not to be had from here: it says so, and goes on."""
     stack.up()
-    stack.give("secrets/kula_api_token", "no token of Kula's", owner=10001, mode=0o400)
+    stack.give("secrets/watch/kula_api_token", "no token of Kula's", owner=10001, mode=0o400)
     stack("--profile", "watch", "up", "--detach", "--wait", "watch")
     until(lambda: "no answer from https://api.kula.ai" in stack("--profile", "watch", "logs", "watch"), "it has asked Kula")
     stack("--profile", "watch", "down", "watch")
@@ -264,7 +285,7 @@ def test_down_and_up_keep_everything(stack):
 
 
 def test_what_cannot_work_is_refused_with_what_to_do(stack):
-    secret = stack.folder / "secrets" / "kula_secret"
+    secret = stack.folder / "secrets" / "serve" / "kula_secret"
     nobodys = stack.engine.folder / "nobodys"
     nobodys.mkdir(mode=0o755, exist_ok=True)
     secret.chmod(0o600)

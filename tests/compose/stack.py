@@ -27,7 +27,7 @@ class Stack:
         return run(["bash", "-euxo", "pipefail", "-c", script], cwd=self.folder.parent.parent, env=env)
 
     def secret(self, name):
-        return (self.folder / "secrets" / name).read_text().strip()
+        return (self.folder / "secrets" / "serve" / name).read_text().strip()
 
     def give(self, name, text, owner, mode):
         path = self.folder / name
