@@ -1,30 +1,17 @@
-#!/usr/bin/env python3
 """A steady load of signed deliveries: every other one on a connection of its own, the rest on kept
 ones. Each is sent once, and whatever is not a 200 within ten seconds is a failure.
-
-    steady.py --url http://127.0.0.1:8080/webhooks/kula --secret-file secret [--rate 500]
-
-sends until SIGTERM or SIGINT, then prints one line of JSON: sent, accepted, failures, slowest_ms.
-Exit 1 where one failed.
 """
 
-import argparse
 import asyncio
-import json
-import pathlib
 import select
-import signal
 import ssl
-import sys
 import threading
 import time
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
-from sim import events  # noqa: E402
-from sim.kula import signed_headers  # noqa: E402
-from sim.wire import request  # noqa: E402
+from sim import events
+from sim.kula import signed_headers
+from sim.wire import request
 
 TIMEOUT_S = 10
 # A kept connection is not used again later than this: whoever sends just when the other side closes hears
@@ -53,6 +40,17 @@ class Steady(threading.Thread):
         self._going = False
         self.join()
         return self
+
+    def goes_on(self):
+        """A fact to wait for: what had begun is through (who met a serve that stops tries again after a
+        second), and half a second's worth was accepted since. Or one failed: then there is no use in it."""
+        so_far, began = len(self.accepted), time.monotonic()
+
+        def on():
+            since = min([began, *list(self.under_way.values())])
+            return since >= began and len(self.accepted) > so_far + self.rate // 2 or self.failures
+
+        return on
 
     def figures(self):
         return {"sent": self.sent, "accepted": len(self.accepted), "failed": len(self.failures),
@@ -120,27 +118,3 @@ class Steady(threading.Thread):
         if lines[0].split()[1] != "200":
             raise ValueError(f"{lines[0]} {body!r}")
         return "connection: close" in lines
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", required=True)
-    parser.add_argument("--secret-file", required=True, help="one trailing newline is dropped")
-    parser.add_argument("--ca-file", help="trust this certificate besides none other")
-    parser.add_argument("--rate", type=float, default=500, help="deliveries a second (500)")
-    chosen = parser.parse_args()
-    secret = pathlib.Path(chosen.secret_file).read_bytes().removesuffix(b"\n")
-    told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
-    load = Steady(chosen.url, secret, chosen.rate, chosen.ca_file)
-    load.start()
-    while not told.wait(1):
-        pass
-    print(json.dumps(load.stop().figures()), flush=True)
-    return 1 if load.failures else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -40,14 +40,7 @@ class Replacing:
         self.load.start()
 
     def goes_on(self):
-        """What had begun is through: who met the one that stops tries again after a second."""
-        so_far, began = len(self.load.accepted), time.monotonic()
-
-        def on():
-            since = min([began, *list(self.load.under_way.values())])
-            return since >= began and len(self.load.accepted) > so_far + self.load.rate // 2 or self.load.failures
-
-        until(on, lambda: f"the load goes on: {self.load.figures()}", 30)
+        until(self.load.goes_on(), lambda: f"the load goes on: {self.load.figures()}", 30)
 
     def beside(self):
         """The next one accepts before the last one is told to stop."""

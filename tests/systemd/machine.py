@@ -4,6 +4,7 @@ Nothing of the machine that it runs on is touched: no unit, no name, no link to 
 inside is asked and told through its namespaces.
 """
 
+import ctypes
 import os
 import pathlib
 import re
@@ -12,6 +13,7 @@ import subprocess
 import time
 
 BOOT_S = 60
+CLONE_NEWNET = 0x40000000
 
 
 class Failed(Exception):
@@ -101,6 +103,12 @@ class Machine:
     def on_its_network(self, *words):
         """One that runs these out here, with the network of in there."""
         return ["nsenter", f"--target={self.init}", "--net", *map(str, words)]
+
+    def enter_its_network(self):
+        """This thread, for good."""
+        with open(f"/proc/{self.init}/ns/net", "rb") as network:
+            if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
 
     def __call__(self, *words, expect=0):
         return run(self.inside(*words), expect)

@@ -7,7 +7,6 @@ left. The words choose stories by name; the last line counts them.
 """
 
 import argparse
-import contextlib
 import json
 import pathlib
 import signal
@@ -21,6 +20,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from machine import Failed, Machine, run, until  # noqa: E402
 from sim import events  # noqa: E402
+from sim.steady import Steady  # noqa: E402
 
 UNITS = ("kula-relay-serve", "kula-relay-forward", "kula-relay-watch")
 EXPOSURE = 20  # tenths
@@ -79,11 +79,9 @@ class Neighbours:
         self.secret_file.write_text(SECRET)
         self.running = []
 
-    def start(self, *words, stdout=subprocess.DEVNULL):
-        process = subprocess.Popen(self.machine.on_its_network(sys.executable, *words), text=True,
-                                   stdin=subprocess.DEVNULL, stdout=stdout)
-        self.running.append(process)
-        return process
+    def start(self, *words):
+        self.running.append(subprocess.Popen(self.machine.on_its_network(sys.executable, *words),
+                                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
 
     def open(self):
         sim = HERE.parent / "sim"
@@ -100,23 +98,23 @@ class Neighbours:
             "--body", body))
         return event["event_id"]
 
-    @contextlib.contextmanager
-    def load(self):
-        """Deliveries at a steady rate; none may fail. What is yielded has its figures at the end."""
-        figures = {}
-        process = self.start(HERE.parent / "sim" / "steady.py", "--url", URL, "--secret-file", self.secret_file,
-                             "--rate", RATE, stdout=subprocess.PIPE)
-        yield figures
-        process.send_signal(signal.SIGTERM)
-        figures.update(json.loads(process.communicate(timeout=60)[0].splitlines()[-1]))
-        if figures["failed"]:
-            raise Failed(f"deliveries failed: {figures}")
-
     def close(self):
         for process in self.running:
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+
+class Load(Steady):
+    """Deliveries at a steady rate, on the machine's network."""
+
+    def __init__(self, machine):
+        super().__init__(URL, SECRET.encode(), RATE)
+        self.machine = machine
+
+    def run(self):
+        self.machine.enter_its_network()
+        super().run()
 
 
 class Stories:
@@ -200,11 +198,21 @@ class Stories:
         self.a_delivery_gets_through()
 
     def test_a_restart_under_load_refuses_nothing(self):
-        with self.neighbours.load() as figures:
-            time.sleep(2)  # of load, before and between
+        load = Load(self.machine)
+
+        def goes_on():
+            until(load.goes_on(), lambda: f"the load goes on: {load.figures()}")
+
+        load.start()
+        try:
+            goes_on()
             for _ in range(RESTARTS):
                 self.machine("systemctl", "restart", UNITS[0])
-                time.sleep(1)
+                goes_on()
+        finally:
+            figures = load.stop().figures()
+        if figures["failed"]:
+            raise Failed(f"deliveries failed: {figures}")
         print(f"         {RESTARTS} restarts: {json.dumps(figures)}")
         spools = map(json.loads, self.relay("spool", "status", "--json").splitlines())
         left = [spool for spool in spools if not spool.get("held") and spool.get("undrained")]
@@ -215,12 +223,18 @@ class Stories:
         machine = self.machine
         for unit in UNITS:
             # Thirty seconds each would be too long to wait for here.
-            machine.write(f"/run/systemd/system/{unit}.service.d/quick.conf", "")
             machine("sh", "-c", f"mkdir -p /run/systemd/system/{unit}.service.d && printf "
                     f"'[Service]\\nWatchdogSec=2\\n' >/run/systemd/system/{unit}.service.d/quick.conf")
         machine("systemctl", "daemon-reload")
         machine("systemctl", "restart", *UNITS)
-        time.sleep(5)  # more than the watchdog has patience for
+        pings = {unit: set() for unit in UNITS}
+
+        def are_well():
+            for unit in UNITS:
+                pings[unit].add(machine.number(unit, "WatchdogTimestampMonotonic"))
+            return all(len(seen) > 3 for seen in pings.values())
+
+        until(are_well, lambda: f"they say that they are well: {pings}")
         for unit in UNITS:
             if machine.number(unit, "NRestarts"):
                 raise Failed(f"{unit} was restarted though it was well: {machine.journal(unit)[-2000:]}")
