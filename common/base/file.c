@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,6 +45,31 @@ ssize_t file_read(const char *path, void *buffer, size_t room) {
     close(file);
     errno = error;
     return size;
+}
+
+bool file_write(int file, struct text content) {
+    while (content.size) {
+        ssize_t written = write(file, content.data, content.size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written == 0)
+            errno = ENOSPC;
+        if (written <= 0)
+            return false;
+        content = text_slice(content.data + written, content.size - (size_t)written);
+    }
+    return fsync(file) == 0;
+}
+
+bool file_sync_folder(const char *folder) {
+    int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    bool fine = fsync(file) == 0;
+    int error = errno;
+    close(file);
+    errno = error;
+    return fine;
 }
 
 void file_add_reason(int error, const char *path, const char *what, struct string *why) {

@@ -11,6 +11,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 static int on_make_folder(void *arg, const char *path) {
     (void)arg;
     return mkdir(path, 0700);
@@ -55,14 +57,7 @@ static int on_sync_data(void *arg, int file) {
 
 static int on_sync_folder(void *arg, const char *path) {
     (void)arg;
-    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0)
-        return -1;
-    int status = fsync(folder);
-    int error = errno;
-    close(folder);
-    errno = error;
-    return status;
+    return file_sync_folder(path) ? 0 : -1;
 }
 
 /* Zeros are written, and not only blocks reserved: a reserved block that is written for the first

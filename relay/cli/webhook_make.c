@@ -1,10 +1,13 @@
 /* webhook create and update: what Kula is told, and the secret that it tells. */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/config_check.h"
+#include "base/file.h"
 #include "cli/webhook_types.h"
 #include "cli/webhook_verbs.h"
 #include "cli/webhook_view.h"
@@ -88,11 +91,18 @@ static bool open_secret_out(struct making *making) {
                     errno == EEXIST ? "; a secret is never written over: name another file" : "");
 }
 
+static bool sync_name(const char *file) {
+    char *path = text_copy(text_of(file));
+    bool synced = file_sync_folder(dirname(path));
+    free(path);
+    return synced;
+}
+
 static bool write_secret(struct making *making, struct text secret) {
     struct string line = {0};
     string_addf(&line, "%.*s\n", TEXT_ARG(secret));
-    bool written = write(making->secret_out, line.data, line.size) == (ssize_t)line.size &&
-                   fsync(making->secret_out) == 0;
+    bool written =
+        file_write(making->secret_out, string_text(&line)) && sync_name(making->desk->secret_out);
     string_wipe(&line);
     return written;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/hmac.h"
 #include "base/random.h"
 #include "cli/view.h"
@@ -86,15 +87,16 @@ static void name_file(struct rotation *rotation) {
     string_addf(&rotation->file, "%s/%s-%s", rotation->endpoint->secret_dir, when, rotation->mark);
 }
 
-/* What was opened becomes a secret, whole, under its own name. */
+/* What was opened becomes a secret, whole, under its own name. False with errno. */
 static bool put_secret(struct rotation *rotation, struct text secret) {
     int file = rotation->descriptor;
     struct secret key = {(unsigned char *)text_copy(secret), secret.size};
     hmac_mark(&key, rotation->mark);
     secret_finish(&key);
     name_file(rotation);
-    bool fine = write(file, secret.data, secret.size) == (ssize_t)secret.size && fsync(file) == 0 &&
-                rename(rotation->coming.data, rotation->file.data) == 0;
+    bool fine = file_write(file, secret) &&
+                rename(rotation->coming.data, rotation->file.data) == 0 &&
+                file_sync_folder(rotation->endpoint->secret_dir);
     int error = errno;
     close(file);
     rotation->descriptor = -1;
@@ -141,19 +143,24 @@ static bool wait_until_released(struct rotation *rotation) {
                       "meanwhile: its log tells when that is done");
 }
 
+static bool rehearsal_failed(struct rotation *rotation, int error) {
+    unlink(rotation->coming.data);
+    unlink(rotation->file.data); /* where only its folder could not be synced */
+    return cli_fail(&rotation->desk->cli, CLI_FAILED,
+                    "%s cannot be written: %s; nothing was changed at Kula", rotation->file.data,
+                    strerror(error));
+}
+
 /* With a secret that nobody has: will serve take the one that comes? */
 static bool rehearse(struct rotation *rotation) {
     char secret[REHEARSAL_DIGITS + 1];
     random_hex(secret, REHEARSAL_DIGITS);
     if (!open_coming(rotation))
         return false;
-    bool put = put_secret(rotation, text_of(secret));
-    bool taken = put && wait_until_taken(rotation);
+    if (!put_secret(rotation, text_of(secret)))
+        return rehearsal_failed(rotation, errno);
+    bool taken = wait_until_taken(rotation);
     unlink(rotation->file.data);
-    if (!put)
-        return cli_fail(&rotation->desk->cli, CLI_FAILED,
-                        "%s cannot be written: %s; nothing was changed at Kula",
-                        rotation->file.data, strerror(errno));
     if (!taken)
         cli_say("nothing was changed at Kula");
     return taken;
@@ -161,14 +168,15 @@ static bool rehearse(struct rotation *rotation) {
 
 /* The new one ------------------------------------------------------------------ */
 
-/* Kula has forgotten the old one by now: this must be kept whatever happens. */
+/* Kula has forgotten the old one by now: this must be kept whatever happens, be it in a file that
+ * could not be given its name. */
 static bool keep_secret(struct rotation *rotation) {
     struct webhook_desk *desk = rotation->desk;
     return put_secret(rotation, string_text(&desk->answer->secret)) ||
            cli_fail(&desk->cli, CLI_FAILED,
-                    "%s cannot be written: %s; Kula signs with a secret that nobody has: mend it "
-                    "and rotate again, at once",
-                    rotation->file.data, strerror(errno));
+                    "%s cannot be written: %s; Kula signs with a secret that nobody has, unless "
+                    "%s has all of it: mend it and rotate again, at once",
+                    rotation->file.data, strerror(errno), rotation->coming.data);
 }
 
 static bool have_a_new_one_made(struct rotation *rotation) {

@@ -7,7 +7,7 @@ import threading
 import time
 
 from house import SECRET, Story
-from processes import until
+from processes import RELAY, run, until
 from sim import events
 
 RATE = 200
@@ -150,6 +150,14 @@ class Rotation(Story):
         (self.folder / ".coming").mkdir()
         self.assertIn("nothing was changed at Kula", self.rotate(expect=1).err)
         (self.folder / ".coming").rmdir()
+        self.untouched()
+
+    def test_it_refuses_where_the_disk_is_full(self):
+        self.start()
+        script = "trap '' XFSZ; ulimit -f 0; exec \"$@\""
+        told = run(["sh", "-c", script, "sh", RELAY, "webhook", "--config", self.house.config_file, "rotate-secret",
+                    self.known, "--yes", "--serve", self.serve.admin.url.removeprefix("http://")], expect=1)
+        self.assertRegex(told.err, r"\S+ cannot be written: File too large; nothing was changed at Kula")
         self.untouched()
 
     def test_a_dry_run_and_a_refusal_of_kulas_change_nothing(self):

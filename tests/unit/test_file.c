@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,6 +86,38 @@ static void test_a_pipe_that_nobody_fills_is_given_up(void **state) {
     close(writer);
 }
 
+static void test_what_is_written_is_there_whole_or_it_is_told_why_not(void **state) {
+    (void)state;
+    struct rlimit was, little;
+    int file = open("file", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(file_write(file, text_of("all of it")));
+    assert_true(file_sync_folder("."));
+    assert_reads("file", "all of it");
+    /* As on a disk that is nearly full: first a part of it, then none. */
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    little = was;
+    little.rlim_cur = 12;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &little);
+    errno = 0;
+    bool written = file_write(file, text_of("more"));
+    int error = errno;
+    setrlimit(RLIMIT_FSIZE, &was);
+    assert_false(written);
+    assert_int_equal(error, EFBIG);
+    assert_reads("file", "all of itmor");
+    close(file);
+}
+
+static void test_a_folder_that_cannot_be_synced_says_why(void **state) {
+    (void)state;
+    assert_false(file_sync_folder("missing"));
+    assert_int_equal(errno, ENOENT);
+    write_file("");
+    assert_false(file_sync_folder("file"));
+    assert_int_equal(errno, ENOTDIR);
+}
+
 static int set_up(void **state) {
     (void)state;
     return !mkdtemp(folder) || chdir(folder) || mkfifo("pipe", 0600);
@@ -103,6 +137,8 @@ int main(void) {
         cmocka_unit_test(test_a_pipe_without_a_writer_is_at_its_end),
         cmocka_unit_test(test_a_pipe_is_read_to_its_end),
         cmocka_unit_test(test_a_pipe_that_nobody_fills_is_given_up),
+        cmocka_unit_test(test_what_is_written_is_there_whole_or_it_is_told_why_not),
+        cmocka_unit_test(test_a_folder_that_cannot_be_synced_says_why),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
