@@ -92,18 +92,30 @@ static void read_tree(struct config_draft *draft, const struct yaml_node *root) 
     config_files_read(draft);
 }
 
-struct config *config_parse(struct text yaml, const char *name, enum config_for needs,
-                            struct string *problems) {
+static void look_nowhere(void *arg, struct config *config) {
+    (void)arg;
+    (void)config;
+}
+
+struct config *config_parse_with(struct text yaml, const char *name, enum config_for needs,
+                                 config_look_fn *look, void *arg, struct string *problems) {
     struct config_draft *draft = config_draft_create(name, needs);
     struct yaml_node *root = yaml_read(yaml, on_refused, draft);
-    if (root)
+    if (root) {
         read_tree(draft, root);
+        look(arg, &draft->config);
+    }
     yaml_destroy(root);
     if (draft->problem_count == 0)
         return &draft->config;
     config_draft_tell(draft, problems);
     config_draft_destroy(draft);
     return NULL;
+}
+
+struct config *config_parse(struct text yaml, const char *name, enum config_for needs,
+                            struct string *problems) {
+    return config_parse_with(yaml, name, needs, look_nowhere, NULL, problems);
 }
 
 static const char *find_file(void) {
@@ -134,7 +146,8 @@ static void add_unreadable(const char *path, int error, struct string *problems)
     string_add_char(problems, '\n');
 }
 
-struct config *config_load(const char *file, enum config_for needs, struct string *problems) {
+struct config *config_load_with(const char *file, enum config_for needs, config_look_fn *look,
+                                void *arg, struct string *problems) {
     struct string content = {0};
     struct config *config = NULL;
     const char *found = file ? file : find_file();
@@ -146,9 +159,13 @@ struct config *config_load(const char *file, enum config_for needs, struct strin
     else if (!read_file(found, &content))
         add_unreadable(found, errno, problems);
     else
-        config = config_parse(string_text(&content), found, needs, problems);
+        config = config_parse_with(string_text(&content), found, needs, look, arg, problems);
     string_finish(&content);
     return config;
+}
+
+struct config *config_load(const char *file, enum config_for needs, struct string *problems) {
+    return config_load_with(file, needs, look_nowhere, NULL, problems);
 }
 
 void config_destroy(struct config *config) {

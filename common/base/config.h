@@ -164,6 +164,20 @@ struct config *config_parse(struct text yaml, const char *name, enum config_for,
                             struct string *problems);
 void config_destroy(struct config *);
 
+/* The same, and `look` looks into what config_load does not understand, before any mistake is told:
+ * what it finds it tells by config_mistake, and all stands in the order of the file. Where
+ * something is wrong already it looks all the same, so what should be there may be NULL; and a
+ * configuration that it has seen may never be handed out. */
+typedef void config_look_fn(void *arg, struct config *);
+struct config *config_load_with(const char *file, enum config_for, config_look_fn *look, void *arg,
+                                struct string *problems);
+struct config *config_parse_with(struct text yaml, const char *name, enum config_for,
+                                 config_look_fn *look, void *arg, struct string *problems);
+/* From within a config_look_fn. The path is as in config_print; what has a mistake already gets no
+ * second one. */
+void config_mistake(struct config *, const char *path, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* What somebody above finds out about a key, told as our own mistakes are:
  * "FILE:LINE:COLUMN: PATH: sentence", a line more. The path is as in config_print. */
 void config_tell(const struct config *, const char *path, struct string *lines, const char *format,

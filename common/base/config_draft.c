@@ -194,6 +194,28 @@ void config_draft_tell(struct config_draft *draft, struct string *lines) {
     }
 }
 
+static bool is_told(const struct config_draft *draft, struct yaml_place at) {
+    for (size_t i = 0; i < draft->problem_count; i++)
+        if (draft->problems[i].at.line == at.line && draft->problems[i].at.column == at.column)
+            return true;
+    return false;
+}
+
+void config_mistake(struct config *config, const char *path, const char *format, ...) {
+    /* Every configuration that is looked into is the first thing in its draft. */
+    struct config_draft *draft = (void *)config;
+    struct yaml_place at = config_draft_place(draft, path);
+    struct string sentence = {0};
+    va_list args;
+    if (at.line && is_told(draft, at))
+        return;
+    va_start(args, format);
+    string_vaddf(&sentence, format, args);
+    va_end(args);
+    config_draft_problem_of(draft, path, "%s", sentence.data);
+    string_finish(&sentence);
+}
+
 void config_tell(const struct config *config, const char *path, struct string *lines,
                  const char *format, ...) {
     /* Every configuration that is handed out is the first thing in its draft. */

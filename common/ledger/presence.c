@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/config.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -75,10 +76,14 @@ struct presence *presence_create(const struct presence_needs *needs) {
 }
 
 struct ledger *presence_open(struct presence *presence, const struct config *config,
-                             const char *name, struct string *why) {
-    presence->ledger = ledger_create(presence->needs.loop, config, name, on_state, presence, why);
+                             const char *name, struct string *problems) {
+    struct string why = {0};
+    presence->ledger = ledger_create(presence->needs.loop, config, name, on_state, presence, &why);
     if (presence->ledger)
         loop_timer_set(presence->first_connect, FIRST_CONNECT_MS);
+    else
+        config_tell(config, "redis.url", problems, "%s", why.data);
+    string_finish(&why);
     return presence->ledger;
 }
 

@@ -18,9 +18,10 @@ struct presence_needs { /* all borrowed for its life */
 };
 
 struct presence *presence_create(const struct presence_needs *);
-/* As ledger_create, whose parameters these are; the ledger is the caller's, and goes before its
- * presence does. A Redis that is not there yet is no news for a second. */
+/* As ledger_create, but what no retry could mend is told as config_load tells mistakes. The ledger
+ * is the caller's, and goes before its presence does. A Redis that is not there yet is no news for
+ * a second. */
 struct ledger *presence_open(struct presence *, const struct config *, const char *name,
-                             struct string *why);
+                             struct string *problems);
 void presence_destroy(struct presence *);
 bool presence_is_away(const struct presence *); /* and that has been told */

@@ -1,6 +1,7 @@
 #include "net/certificates.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -19,7 +20,7 @@ static void add_key(struct string *path, size_t listener, const char *key) {
     string_addf(path, "serve.listen[%zu].%s", listener, key);
 }
 
-static struct ssl_ctx_st *load(const struct config *config, size_t i, struct string *problems) {
+static struct ssl_ctx_st *load(struct config *config, size_t i) {
     const struct config_listener *listener = &config->listeners[i];
     struct string path = {0}, why = {0};
     enum tls_culprit culprit;
@@ -27,22 +28,23 @@ static struct ssl_ctx_st *load(const struct config *config, size_t i, struct str
         tls_server_create(listener->certificate, listener->private_key, &culprit, &why);
     if (!tls) {
         add_key(&path, i, culprit == TLS_PRIVATE_KEY ? "private_key" : "certificate");
-        config_tell(config, path.data, problems, "%s", why.data);
+        config_mistake(config, path.data, "%s", why.data);
     }
     string_finish(&path);
     string_finish(&why);
     return tls;
 }
 
-struct certificates *certificates_load(const struct config *config, struct string *problems) {
+struct certificates *certificates_load(struct config *config) {
     struct certificates *certificates = memory_new(sizeof *certificates);
     bool whole = true;
     certificates->count = config->listener_count;
     certificates->tls = memory_new(certificates->count * sizeof(struct ssl_ctx_st *));
     for (size_t i = 0; i < certificates->count; i++) {
-        if (!config->listeners[i].certificate)
+        /* One without the other is a mistake that has been told. */
+        if (!config->listeners[i].certificate || !config->listeners[i].private_key)
             continue;
-        certificates->tls[i] = load(config, i, problems);
+        certificates->tls[i] = load(config, i);
         whole = whole && certificates->tls[i];
     }
     if (whole)
@@ -65,26 +67,36 @@ struct ssl_ctx_st *certificates_of(const struct certificates *certificates, size
     return certificates->tls[listener];
 }
 
-bool certificates_check_services(const struct config *config, struct string *problems) {
+/* The files that a client shall use, at "SECTION.KEY". */
+static void check_client(struct config *config, const char *section, const char *ca_file,
+                         const char *certificate, const char *key) {
     static const char *const keys[] = {[TLS_CERTIFICATE] = "client_certificate",
                                        [TLS_PRIVATE_KEY] = "client_key",
                                        [TLS_CA] = "ca_file"};
     struct string path = {0}, why = {0};
-    size_t before = problems->size;
-    for (size_t i = 0; i < config->service_count; i++) {
-        const struct config_service *service = &config->services[i];
-        enum tls_culprit culprit;
-        string_clear(&path);
-        string_clear(&why);
-        if (tls_client_check(service->ca_file, service->client_certificate, service->client_key,
-                             &culprit, &why))
-            continue;
-        string_addf(&path, "services[%zu].%s", i, keys[culprit]);
-        config_tell(config, path.data, problems, "%s", why.data);
+    enum tls_culprit culprit;
+    if (!tls_client_check(ca_file, certificate, key, &culprit, &why)) {
+        string_addf(&path, "%s.%s", section, keys[culprit]);
+        config_mistake(config, path.data, "%s", why.data);
     }
     string_finish(&path);
     string_finish(&why);
-    return problems->size == before;
+}
+
+void certificates_check_services(struct config *config) {
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct config_service *service = &config->services[i];
+        char section[64];
+        snprintf(section, sizeof section, "services[%zu]", i);
+        check_client(config, section, service->ca_file, NULL, NULL);
+        /* One without the other is a mistake that has been told. */
+        if (service->client_certificate && service->client_key)
+            check_client(config, section, NULL, service->client_certificate, service->client_key);
+    }
+}
+
+void certificates_check_redis(struct config *config) {
+    check_client(config, "redis", config->redis.ca_file, NULL, NULL);
 }
 
 static void format_date(int64_t unix_s, char text[DATE_BYTES]) {

@@ -61,25 +61,20 @@ static void print_secrets(const struct config *config) {
     string_finish(&key);
 }
 
-/* What config_load does not look into. */
-static bool check_certificates(struct cli *cli, enum config_for needs, struct string *alarms) {
-    struct string problems = {0};
-    bool all = needs == CONFIG_FOR_ALL;
-    if (all || needs == CONFIG_FOR_SERVE) {
-        struct certificates *certificates = certificates_load(cli->config, &problems);
-        if (certificates)
-            certificates_alarms(certificates, cli->config, clock_wall_ms() / 1000, alarms);
-        certificates_destroy(certificates);
-    }
-    if (all || needs == CONFIG_FOR_FORWARD)
-        certificates_check_services(cli->config, &problems);
-    bool fine = problems.size == 0;
-    if (!fine) {
-        cli->options.exit = CLI_BAD_CONFIG;
-        fputs(problems.data, stderr);
-    }
-    string_finish(&problems);
-    return fine;
+struct look {
+    enum config_for needs;
+    struct certificates *certificates; /* of the listeners; NULL: nobody asks for them */
+};
+
+static void look_into(void *arg, struct config *config) {
+    struct look *look = arg;
+    bool all = look->needs == CONFIG_FOR_ALL;
+    if (all || look->needs == CONFIG_FOR_SERVE)
+        look->certificates = certificates_load(config);
+    if (all || look->needs == CONFIG_FOR_FORWARD)
+        certificates_check_services(config);
+    if (look->needs != CONFIG_FOR_SEND && look->needs != CONFIG_FOR_KULA)
+        certificates_check_redis(config);
 }
 
 static void print_alarms(const struct string *alarms) {
@@ -90,16 +85,16 @@ static void print_alarms(const struct string *alarms) {
     }
 }
 
-static void report(struct cli *cli, enum config_for needs, bool print) {
+static void report(const struct cli *cli, const struct look *look, bool print) {
     struct string alarms = {0};
-    if (check_certificates(cli, needs, &alarms)) {
-        config_alarms(cli->config, &alarms);
-        print_alarms(&alarms);
-        printf("%s: %s\n", cli->config->file, alarms.size ? "works, but see the alarms" : "fine");
-        if (print) {
-            print_values(cli->config);
-            print_secrets(cli->config);
-        }
+    if (look->certificates)
+        certificates_alarms(look->certificates, cli->config, clock_wall_ms() / 1000, &alarms);
+    config_alarms(cli->config, &alarms);
+    print_alarms(&alarms);
+    printf("%s: %s\n", cli->config->file, alarms.size ? "works, but see the alarms" : "fine");
+    if (print) {
+        print_values(cli->config);
+        print_secrets(cli->config);
     }
     string_finish(&alarms);
 }
@@ -138,9 +133,11 @@ static bool parse(struct cli *cli, enum config_for *needs, bool *print, int argc
 
 int check_main(int argc, char **argv) {
     struct cli cli = {0};
-    enum config_for needs = CONFIG_FOR_ALL;
+    struct look look = {.needs = CONFIG_FOR_ALL};
     bool print = false;
-    if (parse(&cli, &needs, &print, argc, argv) && cli_load(&cli, needs))
-        report(&cli, needs, print);
+    if (parse(&cli, &look.needs, &print, argc, argv) &&
+        cli_load_with(&cli, look.needs, look_into, &look))
+        report(&cli, &look, print);
+    certificates_destroy(look.certificates);
     return cli_close(&cli);
 }

@@ -15,9 +15,18 @@ bool cli_start(struct cli *cli, const struct cli_manual *manual, int argc, char 
     return options_parse(&cli->options, manual, argc, argv);
 }
 
+static void look_nowhere(void *arg, struct config *config) {
+    (void)arg;
+    (void)config;
+}
+
 bool cli_load(struct cli *cli, enum config_for whose) {
+    return cli_load_with(cli, whose, look_nowhere, NULL);
+}
+
+bool cli_load_with(struct cli *cli, enum config_for whose, config_look_fn *look, void *arg) {
     struct string problems = {0};
-    cli->config = config_load(cli->options.config_file, whose, &problems);
+    cli->config = config_load_with(cli->options.config_file, whose, look, arg, &problems);
     if (!cli->config) {
         fprintf(stderr, "%s", problems.data ? problems.data : "");
         cli->options.exit = CLI_BAD_CONFIG;

@@ -27,6 +27,7 @@ struct cli {
 /* False: end with cli_close, which gives the exit code of what was said. */
 bool cli_start(struct cli *, const struct cli_manual *, int argc, char **argv);
 bool cli_load(struct cli *, enum config_for);
+bool cli_load_with(struct cli *, enum config_for, config_look_fn *, void *arg);
 bool cli_connect(struct cli *); /* needs the configuration; waits up to 5 s for Redis */
 int cli_close(struct cli *);    /* frees it all; also a full disk under stdout counts as failed */
 

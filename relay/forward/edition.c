@@ -7,12 +7,14 @@
 #include "net/certificates.h"
 #include "net/file_watch.h"
 
+static void look(void *arg, struct config *config) {
+    (void)arg;
+    certificates_check_services(config);
+    certificates_check_redis(config);
+}
+
 struct edition *edition_load(const char *file, struct string *problems) {
-    struct config *config = config_load(file, CONFIG_FOR_FORWARD, problems);
-    if (config && !certificates_check_services(config, problems)) {
-        config_destroy(config);
-        config = NULL;
-    }
+    struct config *config = config_load_with(file, CONFIG_FOR_FORWARD, look, NULL, problems);
     if (!config)
         return NULL;
     struct edition *edition = memory_new(sizeof *edition);

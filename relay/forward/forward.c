@@ -40,6 +40,7 @@ struct forwarder {
     struct loop_timer *deadline;
     int64_t longest_timeout_ms; /* of all editions so far */
     bool opened, stopping;
+    int exit_code;
 };
 
 static void on_open(void *arg) {
@@ -242,8 +243,10 @@ static bool start(struct forwarder *forwarder, struct string *why) {
                                                                    .arg = forwarder});
     forwarder->ledger =
         presence_open(forwarder->presence, forwarder->config, "kula-relay-forward", why);
-    if (!forwarder->ledger)
+    if (!forwarder->ledger) {
+        forwarder->exit_code = EXIT_CONFIG;
         return false;
+    }
     forwarder->bell = bell_create(loop, forwarder->config, on_ring, forwarder, why);
     if (!forwarder->bell || !start_admin(forwarder, why))
         return false;
@@ -273,7 +276,7 @@ static void finish(struct forwarder *forwarder) {
 }
 
 static int run(const char *config_file) {
-    struct forwarder forwarder = {0};
+    struct forwarder forwarder = {.exit_code = EXIT_FAILURE};
     struct string problems = {0};
     forwarder.first = edition_load(config_file, &problems);
     if (!forwarder.first) {
@@ -283,16 +286,16 @@ static int run(const char *config_file) {
     }
     forwarder.config = forwarder.first->config;
     log_start("forward", forwarder.config->log_level, forwarder.config->log_format);
-    bool started = start(&forwarder, &problems);
-    if (started) {
+    if (start(&forwarder, &problems)) {
         loop_run(forwarder.loop);
+        forwarder.exit_code = EXIT_SUCCESS;
     } else {
         struct text rest = string_text(&problems), line = text_cut(&rest, '\n');
         log_error("cannot start reason=%.*s", TEXT_ARG(line));
     }
     finish(&forwarder);
     string_finish(&problems);
-    return started ? EXIT_SUCCESS : EXIT_FAILURE;
+    return forwarder.exit_code;
 }
 
 static const char help[] =

@@ -9,19 +9,20 @@
 #include "net/tls.h"
 #include "serve/endpoints.h"
 
+static void look(void *arg, struct config *config) {
+    struct edition *edition = arg;
+    edition->certificates = certificates_load(config);
+    certificates_check_redis(config);
+}
+
 struct edition *edition_load(const char *file, struct string *problems) {
-    struct config *config = config_load(file, CONFIG_FOR_SERVE, problems);
-    if (!config)
-        return NULL;
-    struct certificates *certificates = certificates_load(config, problems);
-    if (!certificates) {
-        config_destroy(config);
+    struct edition *edition = memory_new(sizeof *edition);
+    edition->config = config_load_with(file, CONFIG_FOR_SERVE, look, edition, problems);
+    if (!edition->config) {
+        edition_destroy(edition);
         return NULL;
     }
-    struct edition *edition = memory_new(sizeof *edition);
-    edition->config = config;
-    edition->certificates = certificates;
-    edition->endpoints = endpoints_create(config);
+    edition->endpoints = endpoints_create(edition->config);
     return edition;
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "ledger/presence.h"
+#include "net/certificates.h"
 #include "net/supervisor.h"
 #include "watch/guard.h"
 
@@ -31,24 +32,15 @@ struct watch {
 
 /* Guards of a configuration -------------------------------------------------- */
 
-static bool is_complete(const struct watch *watch, const struct config *config,
-                        struct string *problems) {
+static void look(void *arg, struct config *config) {
+    const struct watch *watch = arg;
     if (!config->kula.webhook_count)
-        config_tell(config, "kula.webhooks", problems, "is missing: name what should be watched");
+        config_mistake(config, "kula.webhooks", "is missing: name what should be watched");
     if (!watch->options.serve && !config->serve_admin)
-        config_tell(
-            config, "serve.admin", problems,
-            "is missing: without it nobody knows whether serve can take deliveries (--serve "
-            "may name it too)");
-    return problems->size == 0;
-}
-
-static struct config *load(const struct watch *watch, struct string *problems) {
-    struct config *config = config_load(watch->options.config_file, CONFIG_FOR_WATCH, problems);
-    if (config && is_complete(watch, config, problems))
-        return config;
-    config_destroy(config);
-    return NULL;
+        config_mistake(config, "serve.admin",
+                       "is missing: without it nobody knows whether serve can take deliveries "
+                       "(--serve may name it too)");
+    certificates_check_redis(config);
 }
 
 /* What an edition of the configuration comes to before anything of it is done. */
@@ -78,18 +70,17 @@ static void drop(struct edition *edition) {
 static bool connect_ledger(struct watch *watch, struct edition *edition, struct string *problems) {
     const struct presence_needs needs = {
         .loop = watch->loop, .meanwhile = meanwhile, .on_news = on_news, .arg = watch};
-    struct string why = {0};
     edition->presence = presence_create(&needs);
-    edition->ledger = presence_open(edition->presence, edition->config, "kula-relay-watch", &why);
-    if (!edition->ledger)
-        config_tell(edition->config, "redis.url", problems, "%s", why.data);
-    string_finish(&why);
+    edition->ledger =
+        presence_open(edition->presence, edition->config, "kula-relay-watch", problems);
     return edition->ledger;
 }
 
 /* False: what is wrong with it is told, and nothing is left of it. */
 static bool prepare(struct watch *watch, struct edition *edition, struct string *problems) {
-    *edition = (struct edition){.config = load(watch, problems)};
+    *edition =
+        (struct edition){.config = config_load_with(watch->options.config_file, CONFIG_FOR_WATCH,
+                                                    look, watch, problems)};
     if (edition->config && connect_ledger(watch, edition, problems))
         return true;
     drop(edition);

@@ -26,39 +26,86 @@ enum { FILES = sizeof files / sizeof *files };
     "  endpoints: [{name: kula, path: /k, secret_files: [secret]}]\n"                              \
     "  spool: {directory: spool}\n"
 
+static struct certificates *certificates;
+
+static void look(void *arg, struct config *config) {
+    (void)arg;
+    certificates = certificates_load(config);
+    certificates_check_services(config);
+    certificates_check_redis(config);
+}
+
+/* With its certificates; to be ended by done(). */
 static struct config *parse(const char *yaml) {
     struct string problems = {0};
-    struct config *config = config_parse(text_of(yaml), "t", CONFIG_FOR_SERVE, &problems);
+    struct config *config =
+        config_parse_with(text_of(yaml), "t", CONFIG_FOR_SERVE, look, NULL, &problems);
     if (problems.size)
         print_error("%s", problems.data);
     assert_non_null(config);
     return config;
 }
 
+static void done(struct config *config) {
+    certificates_destroy(certificates);
+    config_destroy(config);
+}
+
+/* Each line of what is told begins with one of `said`, which are lines too. */
+static void assert_told(enum config_for needs, const char *yaml, const char *said) {
+    struct string problems = {0};
+    struct config *config = config_parse_with(text_of(yaml), "t", needs, look, NULL, &problems);
+    struct text told = string_text(&problems), wanted = text_of(said);
+    assert_true(!config == (wanted.size > 0));
+    while (told.size || wanted.size) {
+        struct text line = text_cut(&told, '\n'), begin = text_cut(&wanted, '\n');
+        if (!begin.size || line.size < begin.size || memcmp(line.data, begin.data, begin.size) != 0)
+            fail_msg("%s", problems.data);
+    }
+    done(config);
+    string_finish(&problems);
+}
+
 static void test_each_mistake_is_told_at_its_key(void **state) {
     (void)state;
-    struct string problems = {0};
-    struct config *config = parse(CONFIG(", certificate: crt, private_key: other_key",
-                                         ", certificate: secret, private_key: key"));
-    assert_null(certificates_load(config, &problems));
-    assert_true(text_starts(string_text(&problems),
-                            "t:3:42: serve.listen[0].private_key: the private key other_key does "
-                            "not belong to the certificate crt\n"
-                            "t:4:24: serve.listen[1].certificate: secret holds no usable "
-                            "certificate in PEM form"));
-    config_destroy(config);
-    string_finish(&problems);
+    assert_told(CONFIG_FOR_SERVE,
+                CONFIG(", certificate: crt, private_key: other_key",
+                       ", certificate: secret, private_key: key"),
+                "t:3:42: serve.listen[0].private_key: the private key other_key does not belong to "
+                "the certificate crt\n"
+                "t:4:24: serve.listen[1].certificate: secret holds no usable certificate in PEM "
+                "form\n");
+}
+
+static void test_it_is_told_with_all_other_mistakes_in_the_order_of_the_file(void **state) {
+    (void)state;
+    assert_told(CONFIG_FOR_SERVE,
+                "serve:\n"
+                "  body_limit: 1 parsec\n"
+                "  listen:\n"
+                "    - {address: \"a:1\", certificate: secret, private_key: key}\n"
+                "    - {address: \"a:2\", certificate: secret}\n"
+                "    - {address: \"a:3\", certificate: missing, private_key: key}\n"
+                "    - {address: \"a:4\", certificate: \"\", private_key: [key]}\n"
+                "  endpoints: [{name: kula, path: /k, secret_files: [secret]}]\n"
+                "  spool: {directory: spool}\n"
+                "redis: {url: \"rediss://a\", ca_file: secret, prefix: \"\"}\n",
+                "t:2:15: serve.body_limit: \n"
+                "t:4:24: serve.listen[0].certificate: secret holds no usable certificate\n"
+                "t:5:24: serve.listen[1].certificate: needs private_key beside it\n"
+                "t:6:24: serve.listen[2].certificate: cannot read the file missing: \n"
+                "t:7:37: serve.listen[3].certificate: \n"
+                "t:7:54: serve.listen[3].private_key: \n"
+                "t:10:28: redis.ca_file: secret holds no usable CA certificate in PEM form\n"
+                "t:10:53: redis.prefix: \n");
 }
 
 static void test_a_plain_listener_needs_none(void **state) {
     (void)state;
-    struct string problems = {0};
     struct config *config = parse(CONFIG("", ", certificate: crt, private_key: key"));
-    struct certificates *certificates = certificates_load(config, &problems);
     assert_null(certificates_of(certificates, 0));
     assert_non_null(certificates_of(certificates, 1));
-    certificates_destroy(certificates);
-    config_destroy(config);
+    done(config);
 }
 
 static void test_what_a_service_could_not_use_is_told_at_its_key(void **state) {
@@ -66,37 +113,33 @@ static void test_what_a_service_could_not_use_is_told_at_its_key(void **state) {
     static const struct {
         const char *settings, *said;
     } cases[] = {
-        {"ca_file: crt, client_certificate: other, client_key: other_key", NULL},
+        {"ca_file: crt, client_certificate: other, client_key: other_key", ""},
         {"ca_file: key", "t:1:45: services[0].ca_file: key holds no usable CA certificate"},
         {"client_certificate: secret, client_key: key",
          "t:1:45: services[0].client_certificate: secret holds no usable certificate in PEM form"},
         {"client_certificate: crt, client_key: other_key",
          "t:1:70: services[0].client_key: the private key other_key does not belong to the "
-         "certificate crt\n"},
+         "certificate crt"},
         {"client_certificate: crt, client_key: secret",
          "t:1:70: services[0].client_key: secret holds no usable private key in PEM form"},
+        {"ca_file: key, client_certificate: crt, client_key: secret",
+         "t:1:45: services[0].ca_file: key holds no usable CA certificate\n"
+         "t:1:84: services[0].client_key: secret holds no usable private key in PEM form\n"},
+        {"ca_file: missing", "t:1:45: services[0].ca_file: cannot read the file missing: "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct string yaml = {0}, problems = {0};
+        struct string yaml = {0};
         string_addf(&yaml, "services: [{name: crm, url: \"https://crm/\", %s}]\n",
                     cases[i].settings);
-        struct config *config =
-            config_parse(string_text(&yaml), "t", CONFIG_FOR_FORWARD, &problems);
-        assert_non_null(config);
-        assert_int_equal(certificates_check_services(config, &problems), !cases[i].said);
-        if (cases[i].said && !text_starts(string_text(&problems), cases[i].said))
-            fail_msg("%s", problems.data);
-        config_destroy(config);
+        assert_told(CONFIG_FOR_FORWARD, yaml.data, cases[i].said);
         string_finish(&yaml);
-        string_finish(&problems);
     }
 }
 
 static void test_what_is_bad_depends_on_the_day(void **state) {
     (void)state;
-    struct string problems = {0}, lines = {0};
+    struct string lines = {0};
     struct config *config = parse(CONFIG("", ", certificate: crt, private_key: key"));
-    struct certificates *certificates = certificates_load(config, &problems);
     struct tls_validity validity = tls_validity(certificates_of(certificates, 1));
     const struct {
         int64_t now_s;
@@ -123,8 +166,7 @@ static void test_what_is_bad_depends_on_the_day(void **state) {
         assert_ptr_equal(strchr(lines.data, '\n'), lines.data + lines.size - 1);
     }
     string_finish(&lines);
-    certificates_destroy(certificates);
-    config_destroy(config);
+    done(config);
 }
 
 static int set_up(void **state) {
@@ -150,6 +192,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_mistake_is_told_at_its_key),
+        cmocka_unit_test(test_it_is_told_with_all_other_mistakes_in_the_order_of_the_file),
         cmocka_unit_test(test_a_plain_listener_needs_none),
         cmocka_unit_test(test_what_a_service_could_not_use_is_told_at_its_key),
         cmocka_unit_test(test_what_is_bad_depends_on_the_day),

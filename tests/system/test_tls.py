@@ -139,6 +139,18 @@ class Files(Story):
         self.refused("/nowhere/crt", key, "certificate:", "cannot read .*/nowhere/crt")
         self.refused(crt, key, str(self.house.secret_file), "is empty", secret=b"\n")
 
+    def test_a_ca_file_for_redis_that_holds_none_is_refused_by_all_and_told_by_check(self):
+        rubbish = str(self.house.write("rubbish", b"-----BEGIN NOTHING-----\n"))
+        self.house.redis_settings.update(url="rediss://127.0.0.1:1", ca_file=rubbish)
+        self.house.service("crm")
+        self.house.kula_api()
+        self.house.kula_settings["webhooks"] = [{"endpoint": "kula", "url": "https://localhost/"}]
+        self.house.serve_settings["body_limit"] = "1 parsec"
+        for command in (["check"], ["check", "--for", "ledger"], ["serve"], ["forward"], ["watch"]):
+            told = self.house.relay(*command, expect=78).err
+            self.assertRegex(told, rf"kula-relay.yaml:\d+:\d+: redis.ca_file: {rubbish} holds no usable CA certificate")
+            self.assertRegex(told, r"kula-relay.yaml:\d+:\d+: serve.body_limit: ")
+
     def alarms(self, number):
         logged = self.house.serve.logged
         until(lambda: len(logged("configuration alarm")) == number, f"{number} alarms")
