@@ -1,6 +1,12 @@
 -- A piece of take and settle: an owed event becomes a dead letter.
 -- The whole event goes along, since the stream is trimmed before the dead letters are.
 
+local function bytes_of(entry)
+  local bytes = 0
+  for i = 2, #entry[2], 2 do bytes = bytes + #entry[2][i] end
+  return bytes
+end
+
 local function forget(id)
   local had = redis.call('HDEL', owed, id)
   redis.call('ZREM', due, id)
@@ -15,8 +21,8 @@ local function mark(lane, event_id)
   end
 end
 
--- Returns the event's id; nil where its entry is gone, and there is nothing to bury. `lane` is "" or nil where it
--- stood in none.
+-- Returns the event's id and how many bytes were copied; nil and none where its entry is gone, and there is nothing to
+-- bury. `lane` is "" or nil where it stood in none.
 local function bury(id, reason, status, tries, lane)
   local entry = redis.call('XRANGE', events, id, id)[1]
   local fields = {}
@@ -32,5 +38,6 @@ local function bury(id, reason, status, tries, lane)
   forget(id)
   redis.call('HINCRBY', count, entry and 'dead' or 'dropped', 1)
   if entry and lane and lane ~= '' then mark(lane, fields.id or '') end
-  return entry and (fields.id or '')
+  if not entry then return nil, 0 end
+  return fields.id or '', bytes_of(entry)
 end

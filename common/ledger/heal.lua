@@ -45,7 +45,8 @@ for _, id in ipairs(redis.call('ZRANGE', due, 0, -1)) do
 end
 
 for _, id in ipairs(redis.call('HKEYS', owed)) do
-  local stands = #redis.call('XRANGE', events, id, id) == 1
+  -- Tells whether the entry stands, and makes it pending where it was not: XRANGE would read all of its body.
+  local stands = #redis.call('XCLAIM', events, service, 'forward', 0, id, 'FORCE', 'JUSTID') == 1
   if not stands then
     redis.call('HDEL', owed, id)
     redis.call('ZREM', due, id)
@@ -53,10 +54,7 @@ for _, id in ipairs(redis.call('HKEYS', owed)) do
     redis.call('HINCRBY', count, 'dropped', 1)
     dropped = dropped + 1
   else
-    if not pending[id] then
-      redis.call('XCLAIM', events, service, 'forward', 0, id, 'FORCE', 'JUSTID')
-      put_back = put_back + 1
-    end
+    put_back = put_back + (pending[id] and 0 or 1)
     made_due = made_due + redis.call('ZADD', due, 'NX', after(0), id)
   end
 end

@@ -22,13 +22,14 @@ struct moves_start {
 void moves_open(struct ledger *, const struct moves_start *, size_t count, int64_t deadline_ms,
                 moves_done_fn *, void *arg);
 
-/* take: claims what is due and reads new ones, up to `slots` events and about
- * 1 MiB, and gives each a lease. What the service does not want is acknowledged
- * and counted in the same script; what is addressed to another is passed over.
- * What was first tried too long ago, or was handed out again and again and never
- * settled (whoever gets it dies of it), becomes a dead letter. While the breaker
- * is open it hands out one event at a time, in turn the oldest due one and one
- * that was never tried, and nothing else is read. */
+/* take: claims what is due and reads new ones, up to `slots` events, and gives
+ * each a lease. What the service does not want is acknowledged and counted in
+ * the same script; what is addressed to another is passed over. What was first
+ * tried too long ago, or was handed out again and again and never settled
+ * (whoever gets it dies of it), becomes a dead letter. After about 1 MiB of
+ * events, whatever became of them, it stops. While the breaker is open it hands
+ * out one event at a time, in turn the oldest due one and one that was never
+ * tried, and nothing else is read. */
 enum { MOVES_LEASE_DIGITS = 16 };
 struct moves_taken {
     struct ledger_event event;

@@ -10,7 +10,6 @@ local function keep(entry, attempts, first, last, outcome)
   redis.call('HSET', owed, entry[1], table.concat({'-', attempts, first, last, outcome}, ' '))
   redis.call('ZADD', due, string.format('%.0f', now), entry[1])
   put[#put + 1] = {entry[1], attempts, first, entry[2], 0}
-  for i = 2, #entry[2], 2 do bytes = bytes + #entry[2][i] end
 end
 
 -- For how long it is somebody else's: he may be trying it until his lease ends; or it is not due before.
@@ -29,7 +28,7 @@ local function put_owed()
     local attempts, first, _, _, holder = owed_state(id)
     local entry = redis.call('XRANGE', events, id, id)[1] or {id, {}}
     put[#put + 1] = {id, attempts, first, entry[2], wait_for(id, holder)}
-    for i = 2, #entry[2], 2 do bytes = bytes + #entry[2][i] end
+    bytes = bytes + bytes_of(entry)
   end
   if #page < most then all_is_put = 1 end
 end

@@ -12,7 +12,9 @@ local dead, after_dead = KEYS[7], KEYS[8]
 local service, slots, retry_slots, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local owed_most_ms, most_bytes, lease, owner_ms = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
 local after, heads, FILTER = ARGV[9], {}, 11 + 2 * ARGV[10]
-local MOST_LOOKED = 500 -- entries a call, so that a long run of unwanted ones does not hold Redis up
+-- So that Redis is not held up: entries that a call looks at, and the bytes of all that it reads or copies, also of what
+-- it hands to nobody. The one that goes beyond them is the last.
+local MOST_LOOKED = 500
 -- Nobody may ask for more, or has a word that holds for longer: beyond that it is a clock that was set back.
 local MOST_HOLD_MS, MOST_OWNED_MS = 3600000, 60000
 local MOST_PROBE_MS = math.max(60000, lease_ms)
@@ -105,7 +107,6 @@ local function give(entry, attempts, first, last, outcome)
   redis.call('HSET', owed, entry[1], table.concat({lease, attempts, first, last, outcome}, ' '))
   redis.call('ZADD', due, string.format('%.0f', now + lease_ms), entry[1])
   taken[#taken + 1] = {entry[1], attempts, first, entry[2]}
-  for i = 2, #entry[2], 2 do bytes = bytes + #entry[2][i] end
 end
 
 local function drop(id)
@@ -114,10 +115,16 @@ local function drop(id)
   dropped = dropped + 1
 end
 
+local function bury_untried(id, reason, attempts, lane)
+  local dies, copied = bury(id, reason, 0, attempts, lane)
+  bytes = bytes + copied
+  return dies
+end
+
 -- Its time is over, however it would go now. Then the second value is the dead letter's event, where there is one.
 local function expire(id, attempts, first, lane)
   if first == '0' or now - first < owed_most_ms then return false end
-  local dies = bury(id, 'owed for longer than forward.retention.events', 0, attempts, lane)
+  local dies = bury_untried(id, 'owed for longer than forward.retention.events', attempts, lane)
   expired, dropped = expired + (dies and 1 or 0), dropped + (dies and 0 or 1)
   return true, dies
 end
@@ -139,13 +146,14 @@ local function claim(id, lane)
   local over, died = expire(id, attempts, first, lane)
   if over then return died end
   if pending and pending[4] >= MOST_HANDED_OUT then
-    local dies = bury(id, 'handed out ' .. pending[4] .. ' times and never tried to the end', 0, attempts, lane)
+    local dies = bury_untried(id, 'handed out ' .. pending[4] .. ' times and never tried to the end', attempts, lane)
     poisonous, dropped = poisonous + (dies and 1 or 0), dropped + (dies and 0 or 1)
     return dies
   end
   -- It also counts that it is handed out; see XPENDING.
   local entry = redis.call('XCLAIM', events, service, 'forward', 0, id, 'FORCE')[1]
   if entry then
+    bytes = bytes + bytes_of(entry)
     give(entry, attempts, first, last, outcome)
   else
     drop(id)
@@ -159,10 +167,12 @@ end
 if held_for > 0 then
   -- What nobody tries ages all the same.
   for _, id in ipairs(owned == NOT_OURS and ids_due(MOST_AGED) or {}) do
+    if bytes >= most_bytes then break end
     local attempts, first = owed_state(id)
     expire(id, attempts, first)
   end
   for i = 1, math.min(#heads, MOST_AGED) do
+    if bytes >= most_bytes then break end
     local attempts, first = owed_state(heads[i].id)
     local over, died = expire(heads[i].id, attempts, first, heads[i].lane)
     if over then not_tried[#not_tried + 1] = {heads[i].id, -1, died or ''} end
@@ -209,7 +219,7 @@ local function read_new(list, accept)
     if not found then break end
     local entry = found[1][2][1]
     local to = field(entry[2], 'to')
-    read, looked = read + 1, looked + 1
+    read, looked, bytes = read + 1, looked + 1, bytes + bytes_of(entry)
     place = entry[1]
     if to and to ~= service then
       redis.call('XACK', events, service, entry[1])
