@@ -146,7 +146,8 @@ const struct config_row config_table[] = {
      .place = offsetof(struct config_endpoint, stale),
      .usual = "accept",
      .words = stale_words,
-     .meaning = "Authentic, stale and never seen: accept, retry (503) or reject (401)."},
+     .meaning = "Authentic, stale and never seen: accept (503 beyond dedup_window), retry (503) or "
+                "reject (401)."},
     {.path = "serve.endpoints[].signed_body",
      .type = CONFIG_WORD,
      .place = offsetof(struct config_endpoint, signed_body),

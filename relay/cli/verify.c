@@ -100,11 +100,11 @@ static void explain_time(struct verify *verify) {
         add_found(verify, "behind",
                   "It was signed long ago: a replay, something that holds deliveries up, or one of "
                   "the two clocks is wrong. To judge one from a log give its time with --at; an "
-                  "endpoint with `stale: accept` takes it all the same.");
+                  "endpoint with `stale: accept` takes it all the same, within `dedup_window`.");
     else
         add_found(verify, "ahead",
                   "It was signed in the future: one of the two clocks is wrong (`timedatectl`). An "
-                  "endpoint with `stale: accept` takes it all the same.");
+                  "endpoint with `stale: accept` takes it all the same, within `dedup_window`.");
 }
 
 static void explain_unmatched(struct verify *verify) {

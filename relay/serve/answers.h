@@ -17,7 +17,7 @@ enum answer {
     ANSWER_SIGNATURE_UNMATCHED,
     ANSWER_STALE,
     ANSWER_SIGNATURE_UNMATCHED_RETRY,  /* the endpoint says `unmatched: retry` */
-    ANSWER_STALE_RETRY,                /* the endpoint says `stale: retry` */
+    ANSWER_STALE_RETRY,                /* `stale: retry`, or beyond the window */
     ANSWER_SIGNATURE_UNMATCHED_PENNED, /* the endpoint says `unmatched: pen` */
     ANSWER_PEN_FULL,                   /* it does, and there is no room */
     ANSWER_UNAVAILABLE,                /* neither spool nor ledger took it in time */

@@ -124,8 +124,10 @@ const struct endpoint *endpoints_find(const struct endpoints *endpoints, struct 
     return NULL;
 }
 
+/* Beyond the window nobody could tell a replay from an event. Kula's own is sent again all the
+ * same: it may be our clock that is wrong, and then each of Kula's deliveries comes here. */
 static bool trust_stale(const struct endpoint *endpoint, int64_t apart_ms, enum answer *refusal) {
-    *refusal = endpoint->config->stale == CONFIG_STALE_RETRY ? ANSWER_STALE_RETRY : ANSWER_STALE;
+    *refusal = endpoint->config->stale == CONFIG_STALE_REJECT ? ANSWER_STALE : ANSWER_STALE_RETRY;
     return policy_takes_stale(endpoint->config, apart_ms, endpoint->window_ms);
 }
 

@@ -34,6 +34,6 @@ const struct endpoint *endpoints_find(const struct endpoints *, struct text path
 
 /* Does a delivery with this verdict come in as Kula's? Else the answer it gets, which may be that
  * it is penned. `apart_ms` is how far its signature's time is from now, either way; a stale one
- * that is accepted must be nearer than the endpoint's window. */
+ * that is accepted must be nearer than the endpoint's window, else it may come again. */
 bool endpoints_trust(const struct endpoint *, enum signature_verdict, int64_t apart_ms,
                      enum answer *refusal);

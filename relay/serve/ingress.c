@@ -132,10 +132,16 @@ static void delivery_answer(struct delivery *delivery, enum answer answer) {
 }
 
 static void delivery_refuse(struct delivery *delivery, enum answer answer) {
+    struct log_limit *refusals = &delivery->ingress->refusals;
+    const char *endpoint = delivery->endpoint->config->name;
     struct text peer = http_exchange_peer(delivery->exchange);
-    log_limit_warning(&delivery->ingress->refusals,
-                      "delivery refused reason=%s endpoint=%s peer=%.*s", answers_name(answer),
-                      delivery->endpoint->config->name, TEXT_ARG(peer));
+    if (delivery->stale) /* how much of it shows whose clock is wrong */
+        log_limit_warning(
+            refusals, "delivery refused reason=%s endpoint=%s peer=%.*s signed_ahead_s=%" PRId64,
+            answers_name(answer), endpoint, TEXT_ARG(peer), delivery->found.ahead_ms / 1000);
+    else
+        log_limit_warning(refusals, "delivery refused reason=%s endpoint=%s peer=%.*s",
+                          answers_name(answer), endpoint, TEXT_ARG(peer));
     delivery_answer(delivery, answer);
 }
 

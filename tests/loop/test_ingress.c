@@ -459,7 +459,7 @@ static void test_policies_for_stale_and_unmatched_hold(void **state) {
     post_signed(&client, world, "/strict", late_s, event_named("evt_1"));
     client_expect(&client, world, 401, "{\"status\":\"stale\"}\n");
     post_signed(&client, world, path, now_s() - WINDOW_MS / 1000 - 5, event_named("evt_1"));
-    client_expect(&client, world, 401, "{\"status\":\"stale\"}\n");
+    client_expect(&client, world, 503, "{\"status\":\"stale_retry\"}\n");
     post_signed(&client, world, "/patient", late_s, event_named("evt_1"));
     client_await(&client, world);
     assert_non_null(strcasestr(client.answer.data, "\r\nretry-after: "));

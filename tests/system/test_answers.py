@@ -8,6 +8,7 @@ import unittest
 
 from answers_house import BODY_LIMIT, Answers, signature
 from house import SECRET, House, Story, certificate, has_ipv6
+from processes import until
 from sim import events, wire
 from sim.kula import Kula, sign, signed_headers
 
@@ -154,10 +155,17 @@ class Deliveries(Answers):
             answer = self.post(t=self.now() + apart_s, path="/stale/reject")
             self.assert_accepted(answer, self.body, self.event["event_id"])
 
-    def test_a_stale_time_beyond_the_dedup_window_is_refused_everywhere(self):
+    def test_beyond_the_dedup_window_nothing_is_accepted_and_kula_sends_again(self):
         for apart_s in (-8 * DAY_S, 8 * DAY_S):
             t = self.now() + apart_s
-            self.assert_refused(lambda t=t: self.post(t=t), 401, "stale")
+            self.assert_refused(lambda t=t: self.post(t=t), 503, "stale_retry")
+            self.assert_refused(lambda t=t: self.post(t=t, path="/stale/reject"), 401, "stale")
+            until(lambda t=t, apart_s=apart_s: self.tells_ahead(t, apart_s), "how far apart they are is told")
+
+    def tells_ahead(self, t, ahead_s):
+        self.post(t=t)  # again, because not every refusal has a line
+        return any(abs(entry.get("signed_ahead_s", 0) - ahead_s) < 60
+                   for entry in self.serve.logged("delivery refused"))
 
     def test_no_secret_matches_is_503_where_the_endpoint_says_retry(self):
         forged = signature(sign(b"whsec_the_next", self.body, self.now()))
@@ -278,6 +286,7 @@ class Vectors(Story):
         self.assertEqual((answer.status, answer.json()["status"]), (401, word))
 
     def test_known_signatures_are_verified_over_the_raw_bytes(self):
+        self.house.endpoints[0]["stale"] = "reject"
         self.house.start()
         pretty = json.dumps(json.loads(self.A), indent=2).encode()
         self.assertEqual([len(self.A), len(self.B), len(self.C), len(pretty)], [134, 176, 149, 164])

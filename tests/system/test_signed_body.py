@@ -29,7 +29,7 @@ JAVASCRIPT = ('{"event":"job.updated","event_id":"evt_%s","created_at":"2025-01-
 class SignedBody(Story):
     def setUp(self):
         super().setUp()
-        self.house.endpoint("either", "/either", signed_body="raw_or_canonical")
+        self.house.endpoint("either", "/either", signed_body="raw_or_canonical", stale="reject")
         self.house.start()
         self.serve = self.house.serve
 
