@@ -13,11 +13,20 @@ enum { PAGE = 200 }; /* entries a script removes, so that it does not hold Redis
 
 struct trim_op {
     struct op op;
-    const struct config *config;
+    struct config_retention retention;
+    char **configured; /* names of services */
+    size_t configured_count;
     int64_t keep_ms, deadline_ms;
     upkeep_trim_fn *fn;
     void *arg;
 };
+
+static void finish_trim(struct op *op) {
+    struct trim_op *trim = (struct trim_op *)op;
+    for (size_t i = 0; i < trim->configured_count; i++)
+        free(trim->configured[i]);
+    free(trim->configured);
+}
 
 static void trim_end(struct trim_op *trim, const struct upkeep_trimmed *trimmed) {
     trim->fn(trim->arg, trimmed);
@@ -49,10 +58,10 @@ static void on_trim(void *arg, enum redis_outcome outcome, const struct redis_va
 }
 
 /* One that is configured counts as ours even where the ledger has lost its place. */
-static void add_configured(const struct config *config, struct text *names, size_t *count) {
+static void add_configured(const struct trim_op *trim, struct text *names, size_t *count) {
     size_t known = *count;
-    for (size_t i = 0; i < config->service_count; i++) {
-        struct text name = text_of(config->services[i].name);
+    for (size_t i = 0; i < trim->configured_count; i++) {
+        struct text name = text_of(trim->configured[i]);
         size_t k = 0;
         while (k < known && !text_equal(names[k], name))
             k++;
@@ -63,7 +72,7 @@ static void add_configured(const struct config *config, struct text *names, size
 
 static void send_trim(struct trim_op *trim, const struct text *names, size_t count) {
     static const char *const kinds[] = {"owed", "due", "count", "service", "dead"};
-    const struct config_retention *retention = &trim->config->retention;
+    const struct config_retention *retention = &trim->retention;
     struct ledger *ledger = trim->op.ledger;
     struct command command = {.script = &script_trim};
     command_key(&command, ledger, "events");
@@ -89,10 +98,10 @@ static void on_names(void *arg, enum ledger_outcome outcome, const struct text *
         trim_end(trim, &(struct upkeep_trimmed){.outcome = outcome});
         return;
     }
-    struct text *names = memory_new((count + trim->config->service_count) * sizeof *names);
+    struct text *names = memory_new((count + trim->configured_count) * sizeof *names);
     for (size_t i = 0; i < count; i++)
         names[i] = known[i];
-    add_configured(trim->config, names, &count);
+    add_configured(trim, names, &count);
     send_trim(trim, names, count);
     free(names);
 }
@@ -100,7 +109,12 @@ static void on_names(void *arg, enum ledger_outcome outcome, const struct text *
 void upkeep_trim(struct ledger *ledger, const struct config *config, int64_t keep_ms,
                  int64_t deadline_ms, upkeep_trim_fn *fn, void *arg) {
     struct trim_op *trim = op_start(ledger, sizeof *trim);
-    trim->config = config;
+    trim->op.finish = finish_trim;
+    trim->retention = config->retention;
+    trim->configured = memory_new((config->service_count + 1) * sizeof *trim->configured);
+    for (; trim->configured_count < config->service_count; trim->configured_count++)
+        trim->configured[trim->configured_count] =
+            text_copy(text_of(config->services[trim->configured_count].name));
     trim->keep_ms = keep_ms;
     trim->deadline_ms = deadline_ms;
     trim->fn = fn;

@@ -154,8 +154,7 @@ static void on_taken(void *arg, struct edition *was, struct edition *is) {
 
 static bool is_held(void *arg, const struct edition *edition) {
     const struct forwarder *forwarder = arg;
-    return services_hold(forwarder->services, edition->config) ||
-           janitor_holds(forwarder->janitor, edition->config);
+    return services_hold(forwarder->services, edition->config);
 }
 
 static const struct editions_ways ways = {

@@ -22,7 +22,6 @@ enum { FINE_PERCENT = 75, NEAR_PERCENT = 80, FULL_PERCENT = 90 };
 struct janitor {
     struct ledger *ledger;
     const struct config *config;
-    const struct config *next; /* NULL, or from the next round on: this one's calls have `config` */
     struct loop_timer *round;
     bool started;
     enum janitor_fill fill;
@@ -88,13 +87,9 @@ void janitor_start(struct janitor *janitor) {
 }
 
 void janitor_change(struct janitor *janitor, const struct config *config) {
-    janitor->next = config;
+    janitor->config = config;
     if (loop_timer_is_set(janitor->round)) /* else a round is under way, or it has not started */
         loop_timer_set(janitor->round, 0);
-}
-
-bool janitor_holds(const struct janitor *janitor, const struct config *config) {
-    return janitor->config == config || janitor->next == config;
 }
 
 static void rest(struct janitor *janitor, enum ledger_outcome outcome) {
@@ -217,8 +212,5 @@ static void on_memory(void *arg, const struct upkeep_redis *memory) {
 /* Memory first: how full it is decides what is kept. */
 static void on_round(void *arg) {
     struct janitor *janitor = arg;
-    if (janitor->next)
-        janitor->config = janitor->next;
-    janitor->next = NULL;
     upkeep_look_at_redis(janitor->ledger, DEADLINE_MS, on_memory, janitor);
 }

@@ -12,6 +12,6 @@ struct janitor *janitor_create(struct loop *, struct ledger *, struct metrics *,
                                const struct config *);
 void janitor_destroy(struct janitor *); /* after the ledger, which has its calls */
 void janitor_start(struct janitor *);   /* again does nothing */
-/* Another edition is in force: the next round, which comes soon, goes by it. */
+/* Another edition is in force: the next round, which comes soon, goes by it, and the old one is
+ * needed no more. */
 void janitor_change(struct janitor *, const struct config *);
-bool janitor_holds(const struct janitor *, const struct config *);

@@ -323,6 +323,24 @@ static void test_what_is_trimmed_during_an_audit_is_no_finding(void **state) {
     trim(books); /* so that nothing is under way any more */
 }
 
+static void test_the_configuration_may_go_as_soon_as_trim_was_called(void **state) {
+    struct books *books = *state;
+    struct trimmed trimmed = {.books = books};
+    struct config_service configured = {.name = strdup("crm")};
+    struct config config = {
+        .services = &configured, .service_count = 1, .retention = books->config.retention};
+    books_open_service(books, &books_crm);
+    append_many(books, 2);
+    books_say(books, "HDEL kula:places crm"); /* so that only the configuration knows it */
+    upkeep_trim(books->ledger, &config, 0, BOOKS_DEADLINE_MS, on_trimmed, &trimmed);
+    free(configured.name);
+    configured = (struct config_service){0};
+    config = (struct config){0};
+    books_await(books);
+    assert_int_equal(trimmed.result.outcome, LEDGER_DONE);
+    assert_string_equal(trimmed.held_by, "crm");
+}
+
 static void on_revived(void *arg, enum ledger_outcome outcome, bool found) {
     struct books *books = arg;
     assert_int_equal(outcome, LEDGER_DONE);
@@ -581,6 +599,7 @@ int main(void) {
         TEST(test_a_foreign_group_holds_it_back_for_its_time_and_is_then_passed),
         TEST(test_what_a_foreign_group_has_pending_is_not_read_yet),
         TEST(test_a_lost_place_stops_trimming_until_it_is_opened_again),
+        TEST(test_the_configuration_may_go_as_soon_as_trim_was_called),
         TEST(test_what_was_trimmed_is_a_duplicate_and_not_lost),
         TEST(test_a_full_redis_is_trimmed_all_the_same),
         TEST(test_a_full_redis_is_trimmed_whatever_time_the_ids_tell),
