@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "cli/check.h"
 #include "cli/commands.h"
-#include "cli/options.h"
+#include "base/options.h"
 #include "forward/forward.h"
 #include "watch/watch.h"
 

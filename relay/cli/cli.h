@@ -12,7 +12,7 @@
 
 #include "base/config.h"
 #include "base/json.h"
-#include "cli/options.h"
+#include "base/options.h"
 #include "ledger/ledger.h"
 
 struct cli {

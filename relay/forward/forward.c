@@ -1,12 +1,12 @@
 #include "forward/forward.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/config.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "forward/edition.h"
 #include "forward/janitor.h"
 #include "forward/services.h"
@@ -19,8 +19,6 @@
 
 enum {
     DRAIN_SPARE_MS = 5000, /* beyond the longest time-out: to settle the last attempts */
-    EXIT_USAGE = 2,
-    EXIT_CONFIG = 78,
 };
 
 struct forwarder {
@@ -243,7 +241,7 @@ static bool start(struct forwarder *forwarder, struct string *why) {
     forwarder->ledger =
         presence_open(forwarder->presence, forwarder->config, "kula-relay-forward", why);
     if (!forwarder->ledger) {
-        forwarder->exit_code = EXIT_CONFIG;
+        forwarder->exit_code = CLI_BAD_CONFIG;
         return false;
     }
     forwarder->bell = bell_create(loop, forwarder->config, on_ring, forwarder, why);
@@ -275,19 +273,19 @@ static void finish(struct forwarder *forwarder) {
 }
 
 static int run(const char *config_file) {
-    struct forwarder forwarder = {.exit_code = EXIT_FAILURE};
+    struct forwarder forwarder = {.exit_code = CLI_FAILED};
     struct string problems = {0};
     forwarder.first = edition_load(config_file, &problems);
     if (!forwarder.first) {
         fputs(problems.data, stderr);
         string_finish(&problems);
-        return EXIT_CONFIG;
+        return CLI_BAD_CONFIG;
     }
     forwarder.config = forwarder.first->config;
     log_start("forward", forwarder.config->log_level, forwarder.config->log_format);
     if (start(&forwarder, &problems)) {
         loop_run(forwarder.loop);
-        forwarder.exit_code = EXIT_SUCCESS;
+        forwarder.exit_code = CLI_DONE;
     } else {
         struct text rest = string_text(&problems), line = text_cut(&rest, '\n');
         log_error("cannot start reason=%.*s", TEXT_ARG(line));
@@ -297,18 +295,13 @@ static int run(const char *config_file) {
     return forwarder.exit_code;
 }
 
-static const char help[] =
-    "usage: kula-relay forward [--config FILE]\n"
-    "\n"
+static const char about[] =
     "Delivers the events that stand in Redis to the configured services: one\n"
     "courier a service, each with retries of its own. As many of these processes\n"
     "as one likes may run on one ledger; what one of them held when it was killed\n"
-    "is taken over when its lease ends (the service's timeout and 5 s).\n"
-    "\n"
-    "  --config FILE   the configuration; else $KULA_RELAY_CONFIG, else\n"
-    "                  ./kula-relay.yaml, else /etc/kula-relay/kula-relay.yaml\n"
-    "  --help          this text\n"
-    "\n"
+    "is taken over when its lease ends (the service's timeout and 5 s).";
+
+static const char notes[] =
     "SIGTERM and SIGINT finish the attempts in flight, then stop; a second one\n"
     "stops at once. SIGHUP reads the configuration again and takes it whole or not\n"
     "at all: services, forward.retention and log.level; the log names what needs a\n"
@@ -318,33 +311,14 @@ static const char help[] =
     "/healthz, /readyz and /metrics are served on forward.admin.\n"
     "Exit codes: 0 stopped, 1 could not start, 2 usage, 78 configuration invalid.\n";
 
-/* getopt_long has said what is wrong. */
-static int complain(void) {
-    fputs("Try 'kula-relay forward --help'.\n", stderr);
-    return EXIT_USAGE;
-}
-
 int forward_main(int argc, char **argv) {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
-    const char *config_file = NULL;
-    int option;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return EXIT_SUCCESS;
-        }
-        if (option != 'c')
-            return complain();
-        config_file = optarg;
+    const struct cli_manual manual = {.about = about, .takes = CLI_TAKES_CONFIG, .notes = notes};
+    struct options options = {0};
+    if (!options_parse(&options, &manual, argc, argv))
+        return options.exit;
+    if (options.operand_count) {
+        options_wrong(&options, "what is \"%s\"? It takes no operands", options.operands[0]);
+        return options.exit;
     }
-    if (optind < argc) {
-        fprintf(stderr, "kula-relay forward: unexpected argument \"%s\"; see --help\n",
-                argv[optind]);
-        return EXIT_USAGE;
-    }
-    return run(config_file);
+    return run(options.config_file);
 }

@@ -1,27 +1,21 @@
 /* kula-relay-serve: what `kula-relay serve` becomes. A program of its own, so
  * that the process on the internet links only what it needs. */
-#include <getopt.h>
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/options.h"
 #include "base/version.h"
 #include "serve/edition.h"
 #include "serve/serve.h"
 
-enum { EXIT_USAGE = 2 };
+static const struct cli_command command = {"serve", "[--config FILE]", "", NULL};
 
-static const char usage[] =
-    "usage: kula-relay serve [--config FILE]\n"
-    "\n"
+static const char about[] =
     "Accepts Kula's signed deliveries. A 2xx means that one is on disk, in the spool, from\n"
     "where it goes to Redis; where the spool cannot write, or durability is ledger, that it\n"
-    "is in Redis. Where neither takes it, it is held for up to 8 s, then answered 503.\n"
-    "\n"
-    "  --config FILE  instead of $KULA_RELAY_CONFIG, ./kula-relay.yaml or\n"
-    "                 /etc/kula-relay/kula-relay.yaml\n"
-    "  --version      print the version\n"
-    "  --help         print this\n"
-    "\n"
+    "is in Redis. Where neither takes it, it is held for up to 8 s, then answered 503.";
+
+static const char notes[] =
     "Signals: SIGTERM and SIGINT stop it once what is in flight has been answered, within\n"
     "10 s; a second one stops it at once. SIGHUP reads the configuration again and takes it\n"
     "whole or not at all: certificates, keys, secrets, endpoints, serve.dedup_window,\n"
@@ -29,13 +23,6 @@ static const char usage[] =
     "secrets are also taken within seconds when their files change.\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 usage, 78 configuration invalid.\n";
-
-static const struct option options[] = {
-    {"config", required_argument, NULL, 'c'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'v'},
-    {0},
-};
 
 static int serve(const char *file) {
     struct string problems = {0};
@@ -52,32 +39,28 @@ static int serve(const char *file) {
     return exit_code;
 }
 
-static int complain(void) {
-    fputs("Try 'kula-relay serve --help'.\n", stderr);
-    return EXIT_USAGE;
+static int print_version(void) {
+    puts("kula-relay-serve " KULA_RELAY_VERSION);
+    return CLI_DONE;
 }
 
 int main(int argc, char **argv) {
-    const char *file = NULL;
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            file = optarg;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return 0;
-        case 'v':
-            puts("kula-relay-serve " KULA_RELAY_VERSION);
-            return 0;
-        default:
-            return complain();
-        }
+    bool version = false;
+    const struct cli_option rows[] = {
+        {"version", 0, NULL, "the version", .flag = &version},
+        {0},
+    };
+    const struct cli_manual manual = {
+        .about = about, .options = rows, .takes = CLI_TAKES_CONFIG, .notes = notes};
+    struct options options = {0};
+    options_command(&command);
+    if (!options_parse(&options, &manual, argc, argv))
+        return options.exit;
+    if (version)
+        return print_version();
+    if (options.operand_count) {
+        options_wrong(&options, "what is \"%s\"? It takes no operands", options.operands[0]);
+        return options.exit;
     }
-    if (optind < argc) {
-        fprintf(stderr, "kula-relay serve takes no arguments but options: %s\n", argv[optind]);
-        return complain();
-    }
-    return serve(file);
+    return serve(options.config_file);
 }

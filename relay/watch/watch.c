@@ -1,18 +1,18 @@
 #include "watch/watch.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "ledger/presence.h"
 #include "net/certificates.h"
 #include "net/supervisor.h"
 #include "watch/guard.h"
 
-enum { API_TIMEOUT_MS = 10000, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
+enum { API_TIMEOUT_MS = 10000 };
 
 struct watch_options {
     const char *config_file, *serve;
@@ -176,7 +176,7 @@ static int run(const struct watch_options *options) {
         fputs(problems.data, stderr);
         loop_destroy(watch.loop);
         string_finish(&problems);
-        return EXIT_CONFIG;
+        return CLI_BAD_CONFIG;
     }
     log_start("watch", first.config->log_level, first.config->log_format);
     watch.supervisor = supervisor_create(watch.loop);
@@ -192,9 +192,7 @@ static int run(const struct watch_options *options) {
     return EXIT_SUCCESS;
 }
 
-static const char help[] =
-    "usage: kula-relay watch [--config FILE] [--serve ADDRESS] [--every SECONDS]\n"
-    "\n"
+static const char about[] =
     "Looks after the webhooks of kula.webhooks. Kula disables one after 25 failed\n"
     "deliveries in 24 hours, and what happens from then on it never sends. When\n"
     "serve's /readyz says 200, watch has it enabled, and proved by Kula's own test: at\n"
@@ -203,60 +201,28 @@ static const char help[] =
     "Then, at its start and once a day it tells each event that Kula gave up on by its\n"
     "own log and Redis does not have: `kula-relay webhook missed` lists them all.\n"
     "It looks less often the nearer the account is to its limit of requests, and more\n"
-    "often once serve has counted 18 failures.\n"
-    "\n"
-    "  --config FILE     the configuration; else $KULA_RELAY_CONFIG, else\n"
-    "                    ./kula-relay.yaml, else /etc/kula-relay/kula-relay.yaml\n"
-    "  --serve ADDRESS   serve's admin listener; else serve.admin\n"
-    "  --every SECONDS   between two looks at Kula, 1 to 3600 (30)\n"
-    "  --help            this text\n"
-    "\n"
-    "SIGHUP reads the configuration again; SIGTERM and SIGINT stop it.\n"
-    "Exit codes: 0 stopped, 2 usage, 78 configuration invalid.\n";
+    "often once serve has counted 18 failures.";
 
-static bool parse_every(const char *value, int64_t *every_s) {
-    uint64_t number;
-    bool fine = text_to_uint(text_of(value), 3600, &number) && number >= 1;
-    if (!fine)
-        fprintf(stderr, "kula-relay watch: --every takes 1 to 3600, not \"%s\"; see --help\n",
-                value);
-    *every_s = fine ? (int64_t)number : 0;
-    return fine;
-}
-
-/* getopt_long has said what is wrong. */
-static int complain(void) {
-    fputs("Try 'kula-relay watch --help'.\n", stderr);
-    return EXIT_USAGE;
-}
+static const char notes[] = "SIGHUP reads the configuration again; SIGTERM and SIGINT stop it.\n"
+                            "Exit codes: 0 stopped, 2 usage, 78 configuration invalid.\n";
 
 int watch_main(int argc, char **argv) {
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"serve", required_argument, NULL, 's'},
-        {"every", required_argument, NULL, 'e'},
-        {"help", no_argument, NULL, 'h'},
+    struct watch_options wanted = {.every_s = 30};
+    struct options options = {0};
+    const struct cli_option rows[] = {
+        {"serve", 0, "ADDRESS", "serve's admin listener; else serve.admin", .text = &wanted.serve},
+        {"every", 0, "SECONDS", "between two looks at Kula, 1 to 3600 (30)",
+         .count = &wanted.every_s, .least = 1, .most = 3600},
         {0},
     };
-    struct watch_options options = {.every_s = 30};
-    int option;
-    while ((option = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return EXIT_SUCCESS;
-        }
-        if (option == 'c')
-            options.config_file = optarg;
-        else if (option == 's')
-            options.serve = optarg;
-        else if (option != 'e')
-            return complain();
-        else if (!parse_every(optarg, &options.every_s))
-            return EXIT_USAGE;
+    const struct cli_manual manual = {
+        .about = about, .options = rows, .takes = CLI_TAKES_CONFIG, .notes = notes};
+    if (!options_parse(&options, &manual, argc, argv))
+        return options.exit;
+    if (options.operand_count) {
+        options_wrong(&options, "what is \"%s\"? It takes no operands", options.operands[0]);
+        return options.exit;
     }
-    if (optind < argc) {
-        fprintf(stderr, "kula-relay watch: unexpected argument \"%s\"; see --help\n", argv[optind]);
-        return EXIT_USAGE;
-    }
-    return run(&options);
+    wanted.config_file = options.config_file;
+    return run(&wanted);
 }

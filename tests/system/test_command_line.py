@@ -61,6 +61,16 @@ class WithoutALedger(Story):
                 self.assertEqual(result.out, "")
                 self.assertTrue(result.err)
 
+    def test_what_goes_on_takes_the_short_options_that_all_take(self):
+        for command in ("serve", "forward", "watch"):
+            with self.subTest(command=command):
+                told = run([RELAY, command, "-c", "/nowhere/kula-relay.yaml"], expect=78).err
+                self.assertIn("/nowhere/kula-relay.yaml: cannot read it", told)
+                self.assertEqual(run([RELAY, command, "-h"]).out, run([RELAY, "help", command]).out)
+                self.assertIn(f"kula-relay {command}: unknown option -x\nusage: kula-relay {command} ",
+                              run([RELAY, command, "-x"], expect=2).err)
+                self.assertIn('what is "x"?', run([RELAY, command, "x"], expect=2).err)
+
     def test_redis_out_of_reach_is_exit_4(self):
         self.house.service("crm")
         self.house.configure()

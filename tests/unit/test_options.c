@@ -8,7 +8,7 @@
 #include <getopt.h>
 #include <string.h>
 
-#include "cli/options.h"
+#include "base/options.h"
 
 enum { MOST_WORDS = 8 };
 

@@ -1,4 +1,4 @@
-/* Options are read from one table a command, which its --help prints too.
+/* Options are read from one table a command, which its --help prints too, whichever program has it.
  *
  * What every command takes (--help) and most take (--config, --json) is added
  * here, in one place. Long and short options may stand anywhere before "--". */
@@ -44,6 +44,7 @@ struct cli_manual {
     const char *example;
     const struct cli_option *options; /* the last one has no name; NULL: none */
     unsigned takes;
+    const char *notes; /* behind the options, to the exit codes; NULL: those that most have */
 };
 
 struct options {

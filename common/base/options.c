@@ -1,4 +1,4 @@
-#include "cli/options.h"
+#include "base/options.h"
 
 #include <assert.h>
 #include <getopt.h>
@@ -55,6 +55,11 @@ static void add_row(struct reading *reading, const struct cli_option *row) {
         *end = ':';
 }
 
+/* Goes on below itself: 6 columns stand before a name, and a blank behind it. */
+static const char config_help[] = "the configuration; else $KULA_RELAY_CONFIG, else\n"
+                                  "                               ./kula-relay.yaml, else\n"
+                                  "                               /etc/kula-relay/kula-relay.yaml";
+
 static void collect_rows(struct reading *reading, struct options *options,
                          const struct cli_manual *manual) {
     /* '+' is not there: operands may stand before options; ':' tells a missing value apart. */
@@ -62,7 +67,7 @@ static void collect_rows(struct reading *reading, struct options *options,
     for (const struct cli_option *row = manual->options; row && row->name; row++)
         add_row(reading, row);
     if (manual->takes & CLI_TAKES_CONFIG)
-        add_row(reading, &(struct cli_option){"config", 'c', "FILE", "the configuration",
+        add_row(reading, &(struct cli_option){"config", 'c', "FILE", config_help,
                                               .text = &options->config_file});
     if (manual->takes & CLI_TAKES_JSON)
         add_row(reading, &(struct cli_option){"json", 0, NULL, "one JSON object a line",
@@ -78,6 +83,10 @@ static void print_row(const struct cli_option *row) {
            row->letter ? ',' : ' ', NAME_WIDTH, name, row->help);
 }
 
+static const char usual_notes[] =
+    "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 Redis unreachable,\n"
+    "78 configuration invalid.\n";
+
 static void print_help(const struct reading *reading, const struct cli_manual *manual) {
     printf("usage: kula-relay %s %s\n\n%s\n\nOptions:\n", command->name, command->usage,
            manual->about);
@@ -85,8 +94,7 @@ static void print_help(const struct reading *reading, const struct cli_manual *m
         print_row(&reading->rows[i]);
     if (manual->example)
         printf("\nExample:\n  %s\n", manual->example);
-    printf("\nExit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 Redis unreachable,\n"
-           "78 configuration invalid.\n");
+    printf("\n%s", manual->notes ? manual->notes : usual_notes);
 }
 
 static const struct cli_option *find_row(const struct reading *reading, int answer) {
