@@ -96,34 +96,3 @@ bool pattern_covers(struct text wide, struct text narrow) {
             return wide.size == narrow.size;
     }
 }
-
-static void add_escaped(struct text literal, struct string *lua) {
-    for (size_t i = 0; i < literal.size; i++) {
-        char c = literal.data[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!plain)
-            string_add_char(lua, '%');
-        string_add_char(lua, c);
-    }
-}
-
-void pattern_to_lua(struct text pattern, struct string *lua) {
-    if (excludes(&pattern))
-        string_add_char(lua, '!');
-    string_add_char(lua, '^');
-    if (text_is(pattern, "*")) {
-        string_add_of(lua, ".*$");
-        return;
-    }
-    while (pattern.size) {
-        struct text segment = text_cut(&pattern, '.');
-        bool last = pattern.size == 0;
-        if (!text_is(segment, "*"))
-            add_escaped(segment, lua);
-        else
-            string_add_of(lua, last ? ".+" : "[^.]+");
-        if (!last)
-            string_add_of(lua, "%.");
-    }
-    string_add_char(lua, '$');
-}

@@ -15,7 +15,3 @@ bool pattern_list_matches(const char *const *patterns, size_t count, struct text
 
 /* Whether the first takes all that the second takes; both without "!". */
 bool pattern_covers(struct text wide, struct text narrow);
-
-/* The same pattern as Lua's string.find reads it, with its "!" kept in front:
- * the ledger's scripts choose with it, inside Redis. */
-void pattern_to_lua(struct text pattern, struct string *);

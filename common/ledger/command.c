@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "base/pattern.h"
 #include "ledger/room.h"
 
 static void add_piece(struct command *command, struct command_piece piece) {
@@ -73,9 +72,43 @@ void command_number(struct command *command, int64_t number) {
     command_copy(command, text_of_int(number, digits));
 }
 
+static void add_escaped(struct text literal, struct string *lua) {
+    for (size_t i = 0; i < literal.size; i++) {
+        char c = literal.data[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!plain)
+            string_add_char(lua, '%');
+        string_add_char(lua, c);
+    }
+}
+
+/* As Lua's string.find reads it. */
+static void add_lua(struct text pattern, struct string *lua) {
+    string_add_char(lua, '^');
+    if (text_is(pattern, "*")) {
+        string_add_of(lua, ".*$");
+        return;
+    }
+    while (pattern.size) {
+        struct text segment = text_cut(&pattern, '.');
+        bool last = pattern.size == 0;
+        if (!text_is(segment, "*"))
+            add_escaped(segment, lua);
+        else
+            string_add_of(lua, last ? ".+" : "[^.]+");
+        if (!last)
+            string_add_of(lua, "%.");
+    }
+    string_add_char(lua, '$');
+}
+
 void command_pattern(struct command *command, struct text pattern) {
     size_t at = command->made.size;
-    pattern_to_lua(pattern, &command->made);
+    if (text_starts(pattern, "!")) {
+        string_add_char(&command->made, '!');
+        pattern = text_slice(pattern.data + 1, pattern.size - 1);
+    }
+    add_lua(pattern, &command->made);
     add_made(command, at);
 }
 

@@ -33,7 +33,9 @@ void command_text(struct command *, struct text);
 void command_text_of(struct command *, const char *nul_terminated);
 void command_copy(struct command *, struct text); /* a text that is gone before it is sent */
 void command_number(struct command *, int64_t);
-void command_pattern(struct command *, struct text pattern); /* as the scripts read it */
+/* One of base/pattern.h, as the scripts read it: for Lua's string.find, with its "!" kept in front.
+ */
+void command_pattern(struct command *, struct text pattern);
 void command_send(struct command *, struct redis *, int64_t deadline_ms, bool repeatable,
                   redis_done_fn *, void *arg);
 void command_finish(struct command *); /* instead of sending it */

@@ -1,4 +1,4 @@
-/* Patterns: which types they take, in C and as they are handed to Lua. */
+/* Patterns: which types they take. */
 #include <string.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -144,35 +144,12 @@ static void test_a_pattern_covers_what_takes_no_more_than_it(void **state) {
                      cases[i].narrow);
 }
 
-static void test_lua_is_told_the_same(void **state) {
-    (void)state;
-    static const struct {
-        const char *pattern, *lua;
-    } cases[] = {
-        {"*", "^.*$"},
-        {"!*", "!^.*$"},
-        {"ping", "^ping$"},
-        {"application.*", "^application%..+$"},
-        {"!job_posting.*.x", "!^job%_posting%.[^.]+%.x$"},
-        {"*.created", "^[^.]+%.created$"},
-        {"*.*", "^[^.]+%..+$"},
-        {"a%b-c^$()[]+?", "^a%%b%-c%^%$%(%)%[%]%+%?$"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct string lua = {0};
-        pattern_to_lua(text_of(cases[i].pattern), &lua);
-        assert_string_equal(lua.data, cases[i].lua);
-        string_finish(&lua);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_pattern_is_segments_and_stars),
         cmocka_unit_test(test_a_pattern_takes_by_segments),
         cmocka_unit_test(test_an_exclusion_always_wins),
         cmocka_unit_test(test_a_pattern_covers_what_takes_no_more_than_it),
-        cmocka_unit_test(test_lua_is_told_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
