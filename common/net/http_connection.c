@@ -16,7 +16,7 @@ enum {
 static struct http_line *line_of(struct http_connection *connection) {
     struct http_server *server = connection->server;
     enum http_phase phase = connection->progress.phase;
-    if (!http_phase_waits(phase) || connection->trusted || connection->crowded)
+    if (!http_phase_waits(phase) || connection->progress.trusted || connection->crowded)
         return NULL;
     return phase == HTTP_SHAKING ? &server->shaking : &server->waiting;
 }
@@ -46,7 +46,7 @@ static void set_deadline(struct http_connection *connection) {
 static void enter(struct http_connection *connection, enum http_phase phase) {
     connection->progress.phase = phase;
     connection->progress.since_ms = clock_steady_ms();
-    connection->progress.draining = connection->server->draining;
+    connection->progress.draining_since_ms = connection->server->draining_since_ms;
     connection->progress.body_bytes = 0;
     connection->overdue_ms = 0;
     stand_in(connection, line_of(connection));
@@ -65,9 +65,9 @@ void http_connection_cut(struct http_connection *connection) {
 static bool is_used_up(const struct http_connection *connection) {
     const struct http_server *server = connection->server;
     int64_t now_ms = clock_steady_ms();
-    if (server->draining)
+    if (server->draining_since_ms)
         return true;
-    if (connection->trusted && server->full_ms && now_ms - server->full_ms < CROWD_MS)
+    if (connection->progress.trusted && server->full_ms && now_ms - server->full_ms < CROWD_MS)
         return false;
     return connection->answers >= server->limits.requests ||
            now_ms - connection->accepted_ms >= server->limits.age_ms;
@@ -77,7 +77,7 @@ void http_connection_answer(struct http_connection *connection, const struct htt
                             bool without_body) {
     struct http_answer sent = *wanted;
     connection->answers++;
-    connection->trusted = connection->trusted || wanted->trusted;
+    connection->progress.trusted = connection->progress.trusted || wanted->trusted;
     connection->last = connection->last || wanted->close || is_used_up(connection);
     sent.close = connection->last;
     enter(connection, HTTP_ANSWERING);
@@ -333,13 +333,18 @@ void http_connection_on_gone(void *arg) {
     loop_timer_destroy(connection->deadline);
     free(connection);
     give_back_memory(server);
-    if (server->draining && server->connection_count == 0 && !loop_timer_is_set(server->leaving))
+    if (server->draining_since_ms && server->connection_count == 0 &&
+        !loop_timer_is_set(server->leaving))
         loop_timer_set(server->empty, 0);
 }
 
 /* An idle one is given a moment: a request may be on its way, and one that comes upon a closed
  * connection is a failure. */
 void http_connection_drain(struct http_connection *connection) {
-    if (connection->progress.phase == HTTP_IDLE)
+    enum http_phase phase = connection->progress.phase;
+    connection->progress.draining_since_ms = connection->server->draining_since_ms;
+    if (phase == HTTP_IDLE)
         enter(connection, HTTP_IDLE);
+    else if (phase == HTTP_SHAKING || phase == HTTP_HEAD)
+        set_deadline(connection);
 }

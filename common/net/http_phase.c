@@ -8,6 +8,7 @@ enum {
     BODY_RATE = 16 * 1024,
     IDLE_MS = 60 * 1000,
     DRAIN_MS = 1000,
+    HURRY_MS = 2 * 1000,
     AGE_MS = 3600 * 1000,
     REQUESTS = 1000,
 };
@@ -23,8 +24,13 @@ void http_phase_fill_in(struct http_limits *limits) {
     fill_in(&limits->body_rate, BODY_RATE);
     fill_in(&limits->idle_ms, IDLE_MS);
     fill_in(&limits->drain_ms, DRAIN_MS);
+    fill_in(&limits->hurry_ms, HURRY_MS);
     fill_in(&limits->age_ms, AGE_MS);
     fill_in(&limits->requests, REQUESTS);
+}
+
+static int64_t earlier(int64_t a_ms, int64_t b_ms) {
+    return a_ms < b_ms ? a_ms : b_ms;
 }
 
 /* Time for a body is given in advance, and more of it for what has come: who sends slower than
@@ -32,8 +38,19 @@ void http_phase_fill_in(struct http_limits *limits) {
 static int64_t body_end_ms(const struct http_progress *progress, const struct http_limits *limits) {
     int64_t earned_ms = (int64_t)progress->body_bytes * 1000 / limits->body_rate;
     int64_t end_ms = progress->since_ms + limits->body_ms + earned_ms;
-    int64_t request_end_ms = progress->request_since_ms + limits->request_ms;
-    return end_ms < request_end_ms ? end_ms : request_end_ms;
+    return earlier(end_ms, progress->request_since_ms + limits->request_ms);
+}
+
+/* A server that is to end has closed its door, and nobody shall keep it closed by saying nothing:
+ * an honest sender needs milliseconds for this. */
+static int64_t head_end_ms(const struct http_progress *progress, const struct http_limits *limits) {
+    int64_t end_ms = progress->since_ms + limits->request_ms;
+    int64_t hurry_since_ms = progress->since_ms > progress->draining_since_ms
+                                 ? progress->since_ms
+                                 : progress->draining_since_ms;
+    if (progress->trusted || !progress->draining_since_ms)
+        return end_ms;
+    return earlier(end_ms, hurry_since_ms + limits->hurry_ms);
 }
 
 int64_t http_phase_left_ms(const struct http_progress *progress, const struct http_limits *limits,
@@ -41,13 +58,14 @@ int64_t http_phase_left_ms(const struct http_progress *progress, const struct ht
     switch (progress->phase) {
     case HTTP_IDLE:
         return progress->since_ms - now_ms +
-               (progress->draining ? limits->drain_ms : limits->idle_ms);
+               (progress->draining_since_ms ? limits->drain_ms : limits->idle_ms);
     case HTTP_BODY:
         return body_end_ms(progress, limits) - now_ms;
     case HTTP_LINGERING:
         return progress->since_ms + limits->drain_ms - now_ms;
     case HTTP_SHAKING:
     case HTTP_HEAD:
+        return head_end_ms(progress, limits) - now_ms;
     case HTTP_BUSY:
     case HTTP_ANSWERING:
         break;

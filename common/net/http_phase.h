@@ -23,10 +23,11 @@ enum http_phase {
 
 struct http_progress {
     enum http_phase phase;
-    int64_t since_ms;         /* the phase's beginning, steady time */
-    int64_t request_since_ms; /* HEAD, BODY: the request's first byte */
-    uint64_t body_bytes;      /* BODY: so many are there */
-    bool draining;            /* the server is to end */
+    int64_t since_ms;          /* the phase's beginning, steady time */
+    int64_t request_since_ms;  /* HEAD, BODY: the request's first byte */
+    uint64_t body_bytes;       /* BODY: so many are there */
+    int64_t draining_since_ms; /* the server is to end; 0: it is not */
+    bool trusted;              /* a request of it has shown who it is */
 };
 
 /* What is left at `now_ms`; 0 or less: nothing. Not of BUSY, whose deadline is the handler's. */

@@ -22,7 +22,6 @@ struct http_connection {
     int64_t overdue_ms; /* steady time: when the phase's time first was up; 0: it was not */
     int64_t answers;
     bool crowded; /* over the limit: it will only be told so */
-    bool trusted; /* a request of it has shown who it is */
     bool last;    /* close after this answer */
     bool ended;   /* the peer sends no more, but may still read */
     char peer[ADDRESS_BYTES];
@@ -60,7 +59,7 @@ struct http_server {
     size_t connection_peak; /* since memory was last given back */
     size_t crowd_count;
     uint64_t body_bytes;
-    bool draining;
+    int64_t draining_since_ms; /* steady time; 0: it is not to end */
     int64_t full_ms; /* steady time: when somebody last came and there was no room; 0: never */
     struct loop_timer *breather; /* set: full, and no connection is accepted until it fires */
     struct loop_timer *leaving;  /* set: draining, and who had begun to connect still comes in */

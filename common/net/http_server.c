@@ -185,8 +185,8 @@ static void leave(struct http_server *server) {
 }
 
 void http_server_drain(struct http_server *server, loop_fn *fn, void *arg) {
-    assert(!server->draining);
-    server->draining = true;
+    assert(!server->draining_since_ms);
+    server->draining_since_ms = clock_steady_ms();
     server->on_empty = fn;
     server->on_empty_arg = arg;
     leave(server);

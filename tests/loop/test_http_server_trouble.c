@@ -280,6 +280,7 @@ static bool server_is_empty(void *arg) {
 
 static void test_draining_lets_open_requests_end(void **state) {
     (void)state;
+    desk_reopen((struct http_limits){.hurry_ms = 9000}); /* a slow machine's time */
     struct peer *idle = desk_connect();
     struct peer *busy = desk_connect();
     struct peer *half = desk_connect();
@@ -353,6 +354,26 @@ static void test_draining_does_not_wait_for_one_that_stays_unused(void **state) 
     peer_wait_end(peer);
 }
 
+static void test_draining_does_not_wait_for_half_a_head(void **state) {
+    (void)state;
+    size_t first = 1;
+    desk_reopen((struct http_limits){.hurry_ms = SHORT_MS, .drain_ms = 60});
+    struct peer *head = desk_connect();
+    struct peer *body = desk_connect();
+    peer_send(head, "GET /a HTTP/1.1\r\n");
+    peer_send(body, "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nh");
+    peer_flush(head);
+    house_wait(is_read, &first);
+    is_empty = false;
+    int64_t before = clock_steady_ms();
+    http_server_drain(desk.server, on_empty, NULL);
+    assert_int_equal(peer_status(head), 503); /* which Kula sends again */
+    assert_in_range(clock_steady_ms() - before, SHORT_MS / 2, 5000);
+    peer_send(body, "ello"); /* its head was there, so it has its time */
+    desk_assert_answer(body, 200, "POST /b hello");
+    house_wait(server_is_empty, NULL);
+}
+
 /* ---- Both worlds ---- */
 
 static const struct CMUnitTest tests[] = {
@@ -375,6 +396,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_draining_an_empty_server_ends_later),
     TEST(test_draining_gives_a_new_connection_a_moment),
     TEST(test_draining_does_not_wait_for_one_that_stays_unused),
+    TEST(test_draining_does_not_wait_for_half_a_head),
 };
 
 static int plain(void) {

@@ -7,8 +7,12 @@
 /* After those, which it needs. */
 #include <cmocka.h>
 
-static const struct http_limits limits = {
-    .request_ms = 10000, .body_ms = 4000, .body_rate = 1000, .idle_ms = 60000, .drain_ms = 1000};
+static const struct http_limits limits = {.request_ms = 10000,
+                                          .body_ms = 4000,
+                                          .body_rate = 1000,
+                                          .idle_ms = 60000,
+                                          .drain_ms = 1000,
+                                          .hurry_ms = 2000};
 
 static void test_each_phase_has_a_fixed_end(void **state) {
     (void)state;
@@ -18,7 +22,7 @@ static void test_each_phase_has_a_fixed_end(void **state) {
     } cases[] = {
         {{.phase = HTTP_SHAKING, .since_ms = 400}, 9400},
         {{.phase = HTTP_IDLE, .since_ms = 1000}, 60000},
-        {{.phase = HTTP_IDLE, .since_ms = 900, .draining = true}, 900},
+        {{.phase = HTTP_IDLE, .since_ms = 900, .draining_since_ms = 900}, 900},
         {{.phase = HTTP_HEAD, .since_ms = 1000}, 10000},
         {{.phase = HTTP_ANSWERING, .since_ms = -9500}, -500},
         {{.phase = HTTP_LINGERING, .since_ms = 0}, 0},
@@ -34,6 +38,29 @@ static void test_each_phase_has_a_fixed_end(void **state) {
         assert_int_equal(http_phase_left_ms(&cases[i].progress, &limits, 1000), cases[i].left_ms);
 }
 
+static void test_while_draining_a_stranger_has_a_moment_for_its_head(void **state) {
+    (void)state;
+    static const struct {
+        struct http_progress progress;
+        int64_t left_ms; /* at 5000 */
+    } cases[] = {
+        {{.phase = HTTP_SHAKING, .since_ms = 3000, .draining_since_ms = 4500}, 1500},
+        {{.phase = HTTP_HEAD, .since_ms = 3000, .draining_since_ms = 4500}, 1500},
+        {{.phase = HTTP_HEAD, .since_ms = 4700, .draining_since_ms = 4500}, 1700},
+        {{.phase = HTTP_HEAD, .since_ms = -4900, .draining_since_ms = 4500}, 100},
+        {{.phase = HTTP_HEAD, .since_ms = 3000, .draining_since_ms = 4500, .trusted = true}, 8000},
+        /* Its head is there: it is about to be stored. */
+        {{.phase = HTTP_BODY,
+          .since_ms = 4000,
+          .request_since_ms = 3000,
+          .draining_since_ms = 4500},
+         3000},
+        {{.phase = HTTP_ANSWERING, .since_ms = 4000, .draining_since_ms = 4500}, 9000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(http_phase_left_ms(&cases[i].progress, &limits, 5000), cases[i].left_ms);
+}
+
 static void test_we_wait_for_the_peer_until_its_request_is_whole(void **state) {
     (void)state;
     static const bool waits[] = {
@@ -47,6 +74,7 @@ static void test_we_wait_for_the_peer_until_its_request_is_whole(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_phase_has_a_fixed_end),
+        cmocka_unit_test(test_while_draining_a_stranger_has_a_moment_for_its_head),
         cmocka_unit_test(test_we_wait_for_the_peer_until_its_request_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
