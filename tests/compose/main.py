@@ -259,6 +259,29 @@ def test_a_pair_of_serve_is_replaced_one_by_one_and_nobody_is_refused(stack):
         stack.env["COMPOSE_FILE"] = before
 
 
+def test_a_stack_that_runs_already_gets_its_events(stack):
+    """By the name that its service has there, as the README says."""
+    stack.stop_everything()
+    before, network = stack.env["COMPOSE_FILE"], "theirs_default"
+    stack.env["COMPOSE_FILE"] = "compose.yaml:examples/compose.beside.yaml"
+    beside = stack.folder / "examples" / "compose.beside.yaml"
+    text = beside.read_text(encoding="utf-8")
+    beside.write_text(text.replace("shop_default\n", network + "\n"), encoding="utf-8")
+    stack.engine("network", "create", network)
+    stack.engine("run", "--detach", "--rm", "--name=theirs", "--network", network, "--network-alias=crm",
+                 "kula-relay-simulator:local", "/opt/sim/service.py", "--host=0.0.0.0", "--port=8080", "--name=crm")
+    try:
+        stack.up()
+        event_id = post(stack, "application.hired")
+        until(lambda: event_id in stack.engine("logs", "theirs"), "theirs has it")
+    finally:
+        stack.stop_everything()
+        stack.engine("rm", "--force", "theirs")
+        stack.engine("network", "rm", network)
+        beside.write_text(text, encoding="utf-8")
+        stack.env["COMPOSE_FILE"] = before
+
+
 def test_watch_runs_and_may_do_what_it_does(stack):
     """Kula's API is not to be had from here: it says so, and goes on."""
     stack.up()
