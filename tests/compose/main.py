@@ -181,10 +181,12 @@ def test_a_file_that_is_replaced_is_taken(stack):
     forward = stack.folder / "compose" / "forward.yaml"
     before = forward.read_text(encoding="utf-8")
     run(["sed", "--in-place", "/name: search/,$d", forward])
-    stack("kill", "--signal", "HUP", "forward")
+    reload = ("exec", "--no-TTY", "forward", "sh", "-c", "kill -HUP 1")
+    stack(*reload)
     until(lambda: "service removed" in stack("logs", "forward"), "forward has its configuration")
     forward.write_text(before, encoding="utf-8")
-    stack("kill", "--signal", "HUP", "forward")
+    stack(*reload)
+    stack.kill("forward", lambda: None)  # Docker restarts it as before, which it would not after its own `kill`
     stack("restart", "kula")  # the demonstration's has its files from its start
 
 
@@ -200,8 +202,10 @@ def test_each_command_works_where_the_readme_sends_it(stack):
             code, words = ends.get(command, (0, ""))
             told = stack("run", "--rm", "--no-TTY", service,
                          *command.replace("SERVICE", "crm").replace("EVENT_ID", event_id).split(), expect=code)
-            if words not in told or command == "status" and ("unknown" in told or "of 25 failures" not in told):
+            if words not in told:
                 raise Failed(f"{service} {command}:\n{told}")
+            if command == "status" and not re.search("^serve +ready.*^forward +ready.*of 25 failures", told, re.M | re.S):
+                raise Failed(told)
     stack.operator("resume", "crm")
     told = stack.shell(f"cd kula-relay/deploy; echo XLEN kula:events | {readme_redis_cli(stack.folder.parent)}")
     if not told.splitlines()[-1].isdigit():
