@@ -34,7 +34,7 @@ void ledger_refused(struct ledger *ledger, const char *what, struct text words) 
     note_refusal(ledger, words);
     if (logged && text_equal(string_text(&ledger->logged), words))
         return;
-    log_error("redis refuses what=%s error=%.*s", what, TEXT_ARG(words));
+    log_error("redis refuses what=%s reason=%.*s", what, TEXT_ARG(words));
     ledger->logged_ms = now_ms;
     string_clear(&ledger->logged);
     string_add(&ledger->logged, words);

@@ -194,7 +194,7 @@ static void on_evhtp_request(evhtp_request_t *request, void *arg) {
 static void on_accept_error(struct evconnlistener *server, void *arg) {
     struct http_gate_listener *listener = ((evhtp_t *)arg)->arg;
     if (!listener->starved)
-        log_warning("cannot accept a connection error=%s",
+        log_warning("cannot accept a connection reason=%s",
                     evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
     listener->starved = true;
     evconnlistener_disable(server);

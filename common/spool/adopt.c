@@ -115,7 +115,7 @@ static void close_recovered(const struct adoption *adoption, const struct folder
     if (recovery->damaged_records || recovery->damaged_bytes)
         return;
     if (!close_up(adoption, folder, recovery))
-        log_warning("spool cannot be closed, the next start reads it again spool=%s error=%s",
+        log_warning("spool cannot be closed, the next start reads it again spool=%s reason=%s",
                     folder->id, strerror(errno));
 }
 
@@ -131,7 +131,7 @@ static bool is_empty(const struct recovery *recovery) {
  */
 static void remove_empty(const struct adoption *adoption, struct folder *folder) {
     if (!folder_remove(folder, adoption->disk, adoption->directory))
-        log_warning("spool cannot be removed, the next start tries again spool=%s error=%s",
+        log_warning("spool cannot be removed, the next start tries again spool=%s reason=%s",
                     folder->id, strerror(errno));
 }
 
@@ -141,6 +141,7 @@ static bool read_folder(const struct adoption *adoption, struct found *found, st
     *recovery = (struct recovery){
         .disk = adoption->disk,
         .folder = folder->path,
+        .id = folder->id,
         .spool = folder->spool,
     };
     if (is_only_copies(adoption, folder))
@@ -235,7 +236,7 @@ void adoption_finish(struct adoption *adoption) {
 static void say_adopted(const struct spool *spool) {
     struct spool_figures figures;
     spool_figures(spool, &figures);
-    log_info("adopted spool id=%s records=%" PRIu64 " undrained=%" PRIu64
+    log_info("adopted spool spool=%s records=%" PRIu64 " undrained=%" PRIu64
              " damaged_records=%" PRId64 " damaged_bytes=%" PRId64,
              spool->folder.id, figures.records, figures.undrained, figures.damaged_records,
              figures.damaged_bytes);

@@ -52,7 +52,7 @@ void damage_set_aside(const struct disk *disk, const char *folder, uint64_t segm
                       struct segment_span span) {
     char *from = segment_path(folder, segment), *to = path_of_copy(folder, segment, span.at);
     if (copy_to(disk, from, to, span) < 0 || disk->sync_folder(disk->arg, folder) < 0)
-        log_warning("spool damage not copied aside file=%s error=%s", to, strerror(errno));
+        log_warning("spool damage not copied aside file=%s reason=%s", to, strerror(errno));
     free(to);
     free(from);
 }

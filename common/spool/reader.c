@@ -95,8 +95,9 @@ static bool note_damage(struct spool *spool, struct segment *segment, struct seg
     if (!segment_note_damage(segment, span))
         return false;
     spool->counts.damaged_bytes += span.bytes;
-    log_error("spool damaged folder=%s segment=%" PRIu64 " offset=%" PRId64 " bytes=%" PRId64,
-              spool->folder.path, segment->number, span.at, span.bytes);
+    log_error("spool damaged spool=%s folder=%s segment=%" PRIu64 " offset=%" PRId64
+              " bytes=%" PRId64,
+              spool->folder.id, spool->folder.path, segment->number, span.at, span.bytes);
     damage_set_aside(spool->disk, spool->folder.path, segment->number, span);
     return true;
 }
@@ -209,8 +210,8 @@ static bool read_file(struct spool *spool, uint64_t *after, size_t most, size_t 
 static void miss_file(struct spool *spool, struct segment *segment) {
     spool->counts.damaged_bytes += segment->used;
     lose_behind(spool, segment, segment->first - 1);
-    log_error("spool segment missing folder=%s segment=%" PRIu64, spool->folder.path,
-              segment->number);
+    log_error("spool segment missing spool=%s folder=%s segment=%" PRIu64, spool->folder.id,
+              spool->folder.path, segment->number);
 }
 
 static void on_name(void *arg, const char *name) {
@@ -264,8 +265,8 @@ int reader_read(struct spool *spool, uint64_t after, struct record *records, siz
         good = read_files(spool, after, most, most_bytes);
     if (!good && !reader->place_count) {
         if (!reader->complained)
-            log_error("spool cannot be read, and is tried again folder=%s error=%s",
-                      spool->folder.path, strerror(errno));
+            log_error("spool cannot be read, and is tried again spool=%s folder=%s reason=%s",
+                      spool->folder.id, spool->folder.path, strerror(errno));
         reader->complained = true;
         return -1;
     }

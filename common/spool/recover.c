@@ -47,11 +47,11 @@ static bool read_checkpoint(struct work *work) {
     if (recovery->survey || !recovery->checkpoint_damaged)
         return true;
     if (found == CHECKPOINT_HALF)
-        log_warning("spool checkpoint half written folder=%s generation=%" PRIu64, recovery->folder,
-                    recovery->checkpoint.generation);
+        log_warning("spool checkpoint half written spool=%s folder=%s generation=%" PRIu64,
+                    recovery->id, recovery->folder, recovery->checkpoint.generation);
     else
-        log_error("spool checkpoint lost, everything is read from the start folder=%s",
-                  recovery->folder);
+        log_error("spool checkpoint lost, everything is read from the start spool=%s folder=%s",
+                  recovery->id, recovery->folder);
     return true;
 }
 
@@ -99,8 +99,10 @@ static void confirm(struct work *work, uint64_t up_to) {
                  one_each ? own : up_to);
             continue;
         }
-        log_error("spool damaged folder=%s segment=%" PRIu64 " offset=%" PRId64 " bytes=%" PRId64,
-                  recovery->folder, sure->segment->number, sure->span.at, sure->span.bytes);
+        log_error("spool damaged spool=%s folder=%s segment=%" PRIu64 " offset=%" PRId64
+                  " bytes=%" PRId64,
+                  recovery->id, recovery->folder, sure->segment->number, sure->span.at,
+                  sure->span.bytes);
         damage_set_aside(recovery->disk, recovery->folder, sure->segment->number, sure->span);
     }
     work->doubt_count = 0;
@@ -134,8 +136,9 @@ static void expect(struct work *work, uint64_t up_to, const char *who) {
     confirm(work, up_to);
     recovery->damaged_records += (int64_t)(up_to - work->last);
     if (!recovery->survey)
-        log_error("spool records missing folder=%s first=%" PRIu64 " last=%" PRIu64 " named_by=%s",
-                  recovery->folder, work->last + 1, up_to, who);
+        log_error("spool records missing spool=%s folder=%s first=%" PRIu64 " last=%" PRIu64
+                  " named_by=%s",
+                  recovery->id, recovery->folder, work->last + 1, up_to, who);
     work->last = up_to;
 }
 
@@ -224,9 +227,9 @@ static void look_for_truncation(struct work *work, const struct file *file,
         note(work, segment, (struct segment_span){segment->bytes, missing}, work->last + 1,
              work->last);
     else
-        log_error("spool segment cut short folder=%s segment=%" PRIu64 " bytes=%" PRId64
+        log_error("spool segment cut short spool=%s folder=%s segment=%" PRIu64 " bytes=%" PRId64
                   " missing_bytes=%" PRId64,
-                  recovery->folder, file->number, segment->bytes, missing);
+                  recovery->id, recovery->folder, file->number, segment->bytes, missing);
 }
 
 static bool read_segment(struct work *work, const struct file *file, struct segment *segment,
@@ -369,14 +372,15 @@ static void judge_the_end(struct work *work) {
         return;
     if (newest && recovery->checkpoint.last > recovery->checkpoint.removed &&
         !is_there(work, newest))
-        log_error("spool segment missing folder=%s segment=%" PRIu64, recovery->folder, newest);
+        log_error("spool segment missing spool=%s folder=%s segment=%" PRIu64, recovery->id,
+                  recovery->folder, newest);
     /* Nothing is lost with it: it was never synced, or is left of an earlier use of the file. */
     for (size_t i = 0; i < work->doubt_count; i++)
         if (work->doubts[i].segment->records)
-            log_info("spool ends before unsynced bytes folder=%s segment=%" PRIu64
+            log_info("spool ends before unsynced bytes spool=%s folder=%s segment=%" PRIu64
                      " offset=%" PRId64 " bytes=%" PRId64,
-                     recovery->folder, work->doubts[i].segment->number, work->doubts[i].span.at,
-                     work->doubts[i].span.bytes);
+                     recovery->id, recovery->folder, work->doubts[i].segment->number,
+                     work->doubts[i].span.at, work->doubts[i].span.bytes);
 }
 
 static void sort_out_unused(struct recovery *recovery) {

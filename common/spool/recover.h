@@ -12,7 +12,7 @@
 
 struct recovery {
     const struct disk *disk;
-    const char *folder;
+    const char *folder, *id; /* the id for the log: a survey tells nothing there */
     uint64_t spool;
     bool survey; /* also what was drained; quietly, copying nothing; while it may be written */
 

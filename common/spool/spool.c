@@ -61,7 +61,7 @@ static void on_given_up(struct spool *spool, const struct news *news) {
         if (segment->number == news->segment.number)
             segment->given_up = true;
     }
-    log_error("spool segment given up spool=%s segment=%" PRIu64 " why=%s", spool->folder.id,
+    log_error("spool segment given up spool=%s segment=%" PRIu64 " reason=%s", spool->folder.id,
               news->segment.number, news->why.data);
 }
 
@@ -80,7 +80,7 @@ static void on_trouble(struct spool *spool, const struct news *news) {
         return;
     string_clear(&spool->said);
     string_add(&spool->said, string_text(&news->why));
-    log_warning("spool in trouble spool=%s why=%s", spool->folder.id, spool->said.data);
+    log_warning("spool in trouble spool=%s reason=%s", spool->folder.id, spool->said.data);
 }
 
 static void on_news(void *arg) {
@@ -334,7 +334,7 @@ bool spool_remove(struct spool **taken) {
     writer_stop(spool->writer);
     if (!folder_remove(&spool->folder, spool->disk, spool->directory)) {
         int error = errno;
-        log_warning("spool cannot be removed, the next start tries again spool=%s error=%s",
+        log_warning("spool cannot be removed, the next start tries again spool=%s reason=%s",
                     spool->folder.id, strerror(error));
         /* Whoever looks round just now may put a lock there: then there is nothing else to find. */
         spool->stays = error != ENOTEMPTY;

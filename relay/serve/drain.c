@@ -44,7 +44,7 @@ static void flow(struct drain *);
 
 static void say_trouble(struct drain *drain, struct text trouble) {
     if (!drain->in_trouble)
-        log_warning("spool waits for redis spool=%s undrained=%" PRIu64 " trouble=%.*s",
+        log_warning("spool waits for redis spool=%s undrained=%" PRIu64 " reason=%.*s",
                     spool_id(drain->spool), spool_last(drain->spool) - drain->confirmed,
                     TEXT_ARG(trouble));
     drain->in_trouble = true;

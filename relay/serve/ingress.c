@@ -210,7 +210,7 @@ static void delivery_fail(struct delivery *delivery, struct text trouble) {
         delivery_refuse(delivery, ANSWER_UNAVAILABLE);
         return;
     }
-    log_warning("delivery not stored event=%s endpoint=%s ms=%" PRId64 " trouble=%.*s",
+    log_warning("delivery not stored event=%s endpoint=%s ms=%" PRId64 " reason=%.*s",
                 delivery->envelope.id, delivery->endpoint->config->name, delivery_took_ms(delivery),
                 TEXT_ARG(trouble));
     delivery_answer(delivery, ANSWER_UNAVAILABLE);

@@ -89,7 +89,7 @@ static void on_writable(void *arg, bool writable) {
     if (writable)
         log_info("spool is written again spool=%s", spool_id(spools->writing));
     else
-        log_error("spool cannot be written, a 2xx waits for redis spool=%s trouble=%.*s",
+        log_error("spool cannot be written, a 2xx waits for redis spool=%s reason=%.*s",
                   spool_id(spools->writing), TEXT_ARG(spool_trouble(spools->writing)));
 }
 

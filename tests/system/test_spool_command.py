@@ -128,6 +128,8 @@ class SpoolCommand(Story):
         self.house.drain()
         [line] = [line for line in self.spool("verify", "--json", expect=1).objects if line["damage"]]
         [place] = line["damage"]
+        self.house.serve.said("spool damaged", spool=line["spool"], offset=str(place["offset"]))
+        self.house.serve.said("adopted spool", spool=line["spool"])
         self.assertEqual(place["copy"], f"damaged-1-{place['offset']}")
         self.assertEqual(line["copies"], 1)
         self.assertIn(place["copy"], self.spool("verify", expect=1).out)
