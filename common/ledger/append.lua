@@ -24,6 +24,29 @@ if spool ~= '' then
   if has ~= after then return {0, has, {}} end
 end
 
+local marks, endpoints, to_pen = {}, {}, false
+for key = FIRST_KEY, #KEYS, 2 do
+  local seen = KEYS[key]
+  if seen == pen then to_pen = true else marks[#marks + 1] = seen end
+  endpoints[KEYS[key + 1]] = true
+end
+
+local function counts_are_numbers(endpoint)
+  for _, number in ipairs(redis.call('HMGET', endpoint, 'appended', 'duplicate', 'penned')) do
+    if number and not string.find(number, '^%-?%d+$') then return false end
+  end
+  return true
+end
+
+-- A batch that is refused is tried again and again, and a script is not rolled back. So what can refuse is asked before
+-- anything is written: what is stored and was not counted would be missing from the counts for ever.
+for endpoint in pairs(endpoints) do
+  if not counts_are_numbers(endpoint) then
+    return redis.error_reply('NOCOUNT a count in ' .. endpoint .. ' is no number')
+  end
+end
+if to_pen then redis.call('XLEN', pen) end
+
 -- include is_after.lua
 
 -- Remembered, but no longer in the stream although nobody trimmed it: a Redis that lost its newest
@@ -41,12 +64,8 @@ local function count(endpoint, what)
 end
 
 local function seen_before()
-  local keys, found = {}, {}
-  for key = FIRST_KEY, #KEYS, 2 do
-    if KEYS[key] ~= pen then keys[#keys + 1] = KEYS[key] end
-  end
-  local marks = #keys > 0 and redis.call('MGET', unpack(keys)) or {}
-  for i, key in ipairs(keys) do found[key] = marks[i] end
+  local found, values = {}, #marks > 0 and redis.call('MGET', unpack(marks)) or {}
+  for i, key in ipairs(marks) do found[key] = values[i] end
   return found
 end
 
@@ -75,6 +94,7 @@ local function has_room(bytes)
   return not pen_events or (held.events < pen_events and held.bytes + bytes <= pen_bytes)
 end
 
+local penned = {} -- the ids of what this call put there
 local function keep_in_pen(i, endpoint)
   if ARGV[i + 1] == UNMATCHED then
     local bytes = #ARGV[i + 2] + #ARGV[i + 8]
@@ -83,8 +103,16 @@ local function keep_in_pen(i, endpoint)
   end
   local at = redis.call('XADD', pen, '*', 'endpoint', ARGV[i + 3], 'received', ARGV[i + 6], 'reason', ARGV[i + 1],
     'signature', ARGV[i + 2], 'body', ARGV[i + 8])
+  penned[#penned + 1] = at
   count(endpoint, 'penned')
   return 'stored', at
+end
+
+-- Nothing is remembered of it, so the next try would put it there once more.
+local function empty_pen_again()
+  if #penned > 0 then redis.call('XDEL', pen, unpack(penned)) end
+  for _, of in pairs(counts) do of.penned = nil end
+  asked_held = nil
 end
 
 local results, told = {}, {stored = 0, duplicate = 0, full = 0}
@@ -103,8 +131,9 @@ local function append_all()
   end
 end
 
--- Where a key is not what it should be, what came before it is done, and counts.
+-- Where a key is not what it should be, the events that came before it are stored, and count.
 local good, problem = pcall(append_all)
+if not good then empty_pen_again() end
 for endpoint, of in pairs(counts) do
   for what, number in pairs(of) do redis.call('HINCRBY', endpoint, what, number) end
 end

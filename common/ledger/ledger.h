@@ -75,7 +75,8 @@ void ledger_append(struct ledger *, const struct ledger_item *, int64_t deadline
  * thought to have; where that is wrong nothing is appended, and the answer says
  * what it has. What is remembered, but stands in the stream no longer though
  * nobody trimmed it, is added again. The pen takes all of it, however full it is: what stands in a
- * spool was answered 2xx. */
+ * spool was answered 2xx. One that is refused may be sent again and again: of it the pen keeps
+ * nothing, and events that are stored by then are duplicates. */
 enum { LEDGER_BATCH_ITEMS = 64, LEDGER_BATCH_BYTES = 1 << 20 }; /* a longer item goes alone */
 struct ledger_batch {
     const char *spool;

@@ -112,6 +112,64 @@ static void test_what_stands_in_a_spool_is_taken_however_full_the_pen_is(void **
     expect_held(books, 0, 0);
 }
 
+struct batch_of_three {
+    struct books *books;
+    enum ledger_outcome outcome;
+};
+
+static void on_batch_of_three(void *arg, const struct ledger_batched *batched) {
+    struct batch_of_three *batch = arg;
+    batch->outcome = batched->outcome;
+    batch->books->done = true;
+}
+
+/* One for the pen, an event, and one more for the pen. */
+static enum ledger_outcome append_three(struct books *books) {
+    struct ledger_item items[3] = {
+        unmatched((struct ledger_pen){0}),
+        {.event = {.id = text_of("evt_1"), .type = text_of("ping"), .endpoint = text_of("kula")},
+         .window_ms = BOOKS_WINDOW_MS},
+        unmatched((struct ledger_pen){0})};
+    items[0].reason = text_of("not_json");
+    struct batch_of_three batch = {.books = books};
+    ledger_append_batch(books->ledger,
+                        &(struct ledger_batch){.spool = "0123456789abcdef",
+                                               .last = 3,
+                                               .items = items,
+                                               .count = 3,
+                                               .deadline_ms = BOOKS_DEADLINE_MS},
+                        on_batch_of_three, &batch);
+    books_await(books);
+    return batch.outcome;
+}
+
+static void test_a_batch_that_is_refused_time_after_time_is_there_once_in_the_end(void **state) {
+    static const char *const hindrances[] = {
+        "SET kula:endpoint:kula x", "HSET kula:endpoint:kula appended x",
+        "SET kula:pen x",           "SET kula:events x",
+        "SET kula:about x",
+    };
+    struct books *books = *state;
+    for (size_t i = 0; i < sizeof hindrances / sizeof *hindrances; i++) {
+        struct text words = text_of(hindrances[i]);
+        books_say(books, "FLUSHALL");
+        books_say(books, "%s", hindrances[i]);
+        for (int try = 0; try < 3; try++)
+            assert_int_equal(append_three(books), LEDGER_REFUSED);
+        text_cut(&words, ' ');
+        struct text key = text_cut(&words, ' ');
+        books_say(books, "DEL %.*s", TEXT_ARG(key));
+        assert_int_equal(append_three(books), LEDGER_DONE);
+        assert_string_equal(redis_house_say(books->redis, "XLEN kula:pen"), ":2\r\n");
+        assert_string_equal(redis_house_say(books->redis, "XLEN kula:events"), ":1\r\n");
+        assert_string_equal(
+            redis_house_say(books->redis, "HMGET kula:endpoint:kula appended penned"),
+            "*2\r\n$1\r\n1\r\n$1\r\n2\r\n");
+        expect_held(books, 1, 20);
+        books_assert_balances(books);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, books_set_up, books_tear_down)
 
 int main(void) {
@@ -119,6 +177,7 @@ int main(void) {
         TEST(test_of_what_no_secret_matches_the_pen_takes_so_much_and_no_more),
         TEST(test_what_is_authentic_is_not_refused_for_what_strangers_sent),
         TEST(test_what_stands_in_a_spool_is_taken_however_full_the_pen_is),
+        TEST(test_a_batch_that_is_refused_time_after_time_is_there_once_in_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
