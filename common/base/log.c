@@ -1,10 +1,11 @@
-/* The sink of all lines: splits the format, fills in the values, escapes, writes.
+/* Makes lines: splits the format, fills in the values, escapes.
  *
  * First the format is split into parts: the message, then each "name=value". A
  * part's values are put in only then, so no value can make a part. */
 #include "base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log_sink.h"
 #include "base/utf8.h"
 
 enum { VALUE_MOST = 2000 }; /* a stranger's path may be long; a line stays readable */
@@ -278,31 +280,41 @@ static void write_json(enum log_level level, struct walk *walk, struct string *l
     json_writer_destroy(json);
 }
 
-/* In one piece, so that lines of several processes do not mix. */
-static void put(struct text line) {
-    while (write(STDERR_FILENO, line.data, line.size) < 0 && errno == EINTR)
-        ;
-}
-
 static bool as_text(void) {
     return format_wanted == LOG_FORMAT_TEXT ||
            (format_wanted == LOG_FORMAT_AUTO && isatty(STDERR_FILENO));
+}
+
+static void compose(struct string *line, enum log_level level, const char *format, va_list args) {
+    struct walk walk = {.rest = text_of(format)};
+    va_copy(walk.args, args);
+    if (as_text())
+        write_text(level, &walk, line);
+    else
+        write_json(level, &walk, line);
+    va_end(walk.args);
+    string_add_char(line, '\n');
+}
+
+__attribute__((format(printf, 3, 4))) static void
+compose_of(struct string *line, enum log_level level, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    compose(line, level, format, args);
+    va_end(args);
+}
+
+static void tell_lost(uint64_t lost, struct string *line) {
+    compose_of(line, LOG_LEVEL_WARNING, "log lines lost, nobody read stderr count=%" PRIu64, lost);
 }
 
 void log_line(enum log_level level, const char *format, va_list args) {
     if (level < least)
         return;
     int error = errno; /* the caller may want to look at it after logging */
-    struct walk walk = {.rest = text_of(format)};
     struct string line = {0};
-    va_copy(walk.args, args);
-    if (as_text())
-        write_text(level, &walk, &line);
-    else
-        write_json(level, &walk, &line);
-    va_end(walk.args);
-    string_add_char(&line, '\n');
-    put(string_text(&line));
+    compose(&line, level, format, args);
+    log_sink_write(string_text(&line), tell_lost);
     string_finish(&line);
     errno = error;
 }

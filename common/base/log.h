@@ -8,7 +8,7 @@
  * field. The format is split before the values go in, so a value can hold
  * anything: it is escaped here, as text for a terminal or as a JSON string.
  * Fields may be %s, %.*s, %d, %u, %zu, %ld, %lu, %lld, %llu and the <inttypes.h>
- * spellings of those; a message holds no conversions. Lines go to stderr.
+ * spellings of those; a message holds no conversions. Lines go to stderr, by log_sink.
  *
  * Never a body and never a secret: they hold people's applications for work. */
 #pragma once

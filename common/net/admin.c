@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_sink.h"
 #include "base/memory.h"
 #include "net/address.h"
 
@@ -17,6 +18,11 @@ static const struct metric_family started = {
     "kula_relay_started_timestamp_seconds",
     METRIC_GAUGE,
     "When this process was started: what it counts, it counts since then.",
+    {NULL}};
+static const struct metric_family log_lines_lost = {
+    "kula_relay_log_lines_lost_total",
+    METRIC_COUNTER,
+    "Log lines that were not written, because nobody read stderr or it took no more.",
     {NULL}};
 
 struct admin {
@@ -41,9 +47,15 @@ static void show_readiness(struct admin *admin, struct string *body, struct http
     string_add_char(body, '\n');
 }
 
+static void count_lost(struct metrics *metrics) {
+    struct metric *series = metrics_series(metrics, &log_lines_lost, NULL, NULL);
+    metric_add(series, (int64_t)log_sink_lost() - metric_value(series));
+}
+
 static void show_metrics(struct admin *admin, struct string *body, struct http_answer *answer) {
     if (admin->options.on_scrape)
         admin->options.on_scrape(admin->options.arg);
+    count_lost(admin->options.metrics);
     metrics_format(admin->options.metrics, body);
     answer->status = 200;
     answer->content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -6,6 +6,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "base/log_sink.h"
 #include "base/options.h"
 #include "forward/edition.h"
 #include "forward/janitor.h"
@@ -283,6 +284,7 @@ static int run(const char *config_file) {
     }
     forwarder.config = forwarder.first->config;
     log_start("forward", forwarder.config->log_level, forwarder.config->log_format);
+    log_sink_never_wait();
     if (start(&forwarder, &problems)) {
         loop_run(forwarder.loop);
         forwarder.exit_code = CLI_DONE;

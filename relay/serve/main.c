@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/log_sink.h"
 #include "base/options.h"
 #include "base/version.h"
 #include "serve/edition.h"
@@ -30,6 +31,7 @@ static int serve(const char *file) {
     int exit_code = SERVE_CONFIG_INVALID;
     if (first) {
         log_start("serve", first->config->log_level, first->config->log_format);
+        log_sink_never_wait();
         exit_code = serve_run(first);
     } else {
         fputs(problems.data ? problems.data : "", stderr);

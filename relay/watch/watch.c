@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/log_sink.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "ledger/presence.h"
@@ -179,6 +180,7 @@ static int run(const struct watch_options *options) {
         return CLI_BAD_CONFIG;
     }
     log_start("watch", first.config->log_level, first.config->log_format);
+    log_sink_never_wait();
     watch.supervisor = supervisor_create(watch.loop);
     begin(&watch, &first);
     take_signals(&watch);

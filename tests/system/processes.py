@@ -7,6 +7,7 @@ condition that the reading threads signal.
 
 import atexit
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -29,6 +30,9 @@ SLOW = float(os.environ.get("KULA_RELAY_SLOW") or "1")
 
 RELAY = BUILD / "relay" / "kula-relay"
 RELAY_SERVE = BUILD / "relay" / "serve" / "kula-relay-serve"
+
+# Who has a loop does not wait for us to read what it says, and we may be late on a busy machine.
+STDERR_BYTES = 512 * 1024
 
 # Sanitizers or valgrind look on, and need memory of their own.
 WATCHED = bool(WRAP) or RELAY.exists() and b"__asan_init" in RELAY.read_bytes()
@@ -104,10 +108,13 @@ class Process:
         self.errors = []  # lines of stderr
         self.ended_on_purpose = False
         self._changed = threading.Condition()
+        self._may_read = threading.Lock()
         self._child = subprocess.Popen(
             self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=env or environment(), cwd=cwd, pass_fds=descriptors, text=True, encoding="utf-8",
             errors="replace")
+        with contextlib.suppress(OSError):  # beyond what a user may have of it
+            fcntl.fcntl(self._child.stderr, fcntl.F_SETPIPE_SZ, STDERR_BYTES)
         _running.add(self)
         self.pid = self._child.pid
         self._readers = [
@@ -118,12 +125,19 @@ class Process:
 
     def _read(self, pipe, lines):
         for line in pipe:
-            with self._changed:
+            with self._may_read, self._changed:
                 lines.append(line.rstrip("\n"))
                 self._changed.notify_all()
         pipe.close()
         with self._changed:
             self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def unread(self):
+        """Meanwhile nobody reads its stderr, into which hardly anything fits."""
+        with self._may_read:
+            fcntl.fcntl(self._child.stderr, fcntl.F_SETPIPE_SZ, 4096)
+            yield
 
     def alive(self):
         return self._child.poll() is None
