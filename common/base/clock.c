@@ -19,3 +19,7 @@ int64_t clock_steady_us(void) {
 int64_t clock_steady_ms(void) {
     return clock_steady_us() / 1000;
 }
+
+int64_t clock_elapsed_ms(void) {
+    return read_us(CLOCK_BOOTTIME) / 1000;
+}

@@ -35,7 +35,7 @@ struct http_request {
     const char *problem; /* why it cannot be sent; NULL: it was */
     bool over_socket, link_local;
     char guarded[ADDRESS_BYTES]; /* an address that was not gone to, else empty */
-    int64_t since_ms;
+    int64_t since_ms;            /* elapsed time */
     int timeout_ms;
     char words[CURL_ERROR_SIZE];
 };
@@ -99,7 +99,7 @@ static void spare_give(struct http_request *request) {
 
 /* On no list any more, so that it outlives a callback that destroys the client. */
 static void end(struct http_request *request, struct http_result *result) {
-    result->took_ms = clock_steady_ms() - request->since_ms;
+    result->took_ms = clock_elapsed_ms() - request->since_ms;
     result->request = request;
     request->done(request->arg, result);
     spare_give(request);
@@ -373,12 +373,12 @@ static void set_tls(CURL *easy, const struct http_call *call) {
     curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");
 }
 
-/* libcurl's clock starts when it first looks at the request: in a process that was frozen before
- * that, much later than the caller's. */
+/* libcurl's clock starts when it first looks at the request, and stands still while the machine is
+ * suspended: in a process that was frozen it may begin long after the caller's time was over. */
 static int on_connected(void *arg, char *theirs, char *ours, int their_port, int our_port) {
     struct http_request *request = arg;
     (void)theirs, (void)ours, (void)their_port, (void)our_port;
-    if (clock_steady_ms() - request->since_ms < request->timeout_ms)
+    if (clock_elapsed_ms() - request->since_ms < request->timeout_ms)
         return CURL_PREREQFUNC_OK;
     request->problem = "its time was over before it could be sent";
     return CURL_PREREQFUNC_ABORT;
@@ -416,7 +416,7 @@ void http_client_send(struct http_client *client, const struct http_call *call, 
     request->arg = arg;
     request->answer.keep_bytes = call->keep_bytes;
     request->link_local = call->link_local;
-    request->since_ms = clock_steady_ms();
+    request->since_ms = clock_elapsed_ms();
     request->timeout_ms = call->timeout_ms;
     set_manners(request);
     set_url(request, call->url);

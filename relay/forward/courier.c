@@ -202,6 +202,7 @@ static struct order_slots order_slots(struct courier *courier) {
         .retries = retry_slots(courier),
         .probe = courier->pace.open,
         .now_ms = clock_steady_ms(),
+        .elapsed_ms = clock_elapsed_ms(),
     };
 }
 
@@ -414,7 +415,8 @@ static void note_lanes(struct courier *courier) {
 
 /* False where what is handed out may not be started. */
 static bool note_order(struct courier *courier, const struct moves_haul *haul) {
-    return !courier->order || order_told(courier->order, haul, flies, courier, clock_steady_ms());
+    return !courier->order ||
+           order_told(courier->order, haul, flies, courier, clock_steady_ms(), clock_elapsed_ms());
 }
 
 static void on_taken(void *arg, const struct moves_haul *haul) {

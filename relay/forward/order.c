@@ -33,7 +33,8 @@ struct order {
     struct string after;
     struct moves_order asked;
     struct moves_head *heads; /* of `asked` */
-    int64_t asked_ms;         /* steady, as all times here */
+    int64_t asked_ms;         /* steady, as all times here but the next */
+    int64_t asked_elapsed_ms; /* a machine that was suspended has no time left to start anything */
     int64_t missed_ms;        /* when something was owed that no lane knew */
     bool full;
     struct metric *owns, *waiting, *unkeyed;
@@ -147,6 +148,7 @@ const struct moves_order *order_ask(struct order *order, const struct order_slot
     size_t most = slots->probe && slots->free ? 2 : slots->free;
     order->heads = memory_resize(order->heads, (most + 1) * sizeof *order->heads);
     order->asked_ms = slots->now_ms;
+    order->asked_elapsed_ms = slots->elapsed_ms;
     order->asked = (struct moves_order){
         .owner = order->owner,
         .owner_ms = OWNER_MS,
@@ -228,8 +230,8 @@ static void look_for_missed(struct order *order, const struct moves_haul *haul, 
 }
 
 bool order_told(struct order *order, const struct moves_haul *haul, order_flies_fn *flies,
-                void *arg, int64_t now_ms) {
-    bool late = now_ms - order->asked_ms > LATE_MS;
+                void *arg, int64_t now_ms, int64_t elapsed_ms) {
+    bool late = elapsed_ms - order->asked_elapsed_ms > LATE_MS;
     if (haul->owned == MOVES_NOT_OURS) {
         if (order->ours) {
             log_warning("somebody else delivers in order now service=%s", order->service->name);

@@ -26,6 +26,7 @@ struct order_slots {
     size_t free, retries;
     bool probe; /* the breaker is open */
     int64_t now_ms;
+    int64_t elapsed_ms; /* the same moment, by the clock for leases */
 };
 bool order_wants(struct order *, const struct order_slots *); /* is a take of any use? */
 const struct moves_order *order_ask(struct order *, const struct order_slots *, size_t *new_slots);
@@ -36,7 +37,7 @@ int64_t order_wait_ms(struct order *, int64_t now_ms);
  * came so late that a lease which it brought may have run out: then nothing may be started. */
 typedef bool order_flies_fn(void *arg, struct text stream_id);
 bool order_told(struct order *, const struct moves_haul *, order_flies_fn *flies, void *arg,
-                int64_t now_ms);
+                int64_t now_ms, int64_t elapsed_ms);
 bool order_ready(struct order *, const struct order_slots *); /* something could start */
 
 /* Of an event that is tried: the dead letter before it, and its lane, where the settle has to know

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <netinet/in.h>
 #include <arpa/inet.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -123,9 +125,25 @@ static void test_only_what_was_asked_for_is_sent(void **state) {
     finish(&seen);
 }
 
-static void test_what_could_not_be_sent_within_its_time_is_not_sent_later(void **state) {
+/* For so long the machine was suspended: one clock knows. */
+static time_t suspended_s;
+
+int clock_gettime(clockid_t which, struct timespec *now) {
+    int status = (int)syscall(SYS_clock_gettime, which, now);
+    now->tv_sec += which == CLOCK_BOOTTIME ? suspended_s : 0;
+    return status;
+}
+
+static void freeze_process(void) {
+    usleep((BRIEF_MS + 50) * 1000);
+}
+
+static void suspend_machine(void) {
+    suspended_s = 60;
+}
+
+static void expect_not_sent_after(struct desk *desk, void (*interrupt)(void)) {
     static const struct scripted_answer ok = {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
-    struct desk *desk = *state;
     struct http_call call = post(desk, "{}");
     struct seen seen;
     say(desk, &ok);
@@ -134,12 +152,21 @@ static void test_what_could_not_be_sent_within_its_time_is_not_sent_later(void *
     call.timeout_ms = BRIEF_MS;
     seen = (struct seen){0};
     http_client_send(desk->client, &call, on_done, &seen);
-    usleep((BRIEF_MS + 50) * 1000); /* as a process that is frozen */
+    interrupt();
     wait_for(desk, &seen);
     assert_int_equal(seen.outcome, HTTP_FAILED);
     assert_true(text_is(string_text(&seen.error), "its time was over before it could be sent"));
     assert_int_equal(scripted_requests(desk->server), 1);
     finish(&seen);
+}
+
+static void test_what_could_not_be_sent_within_its_time_is_not_sent_later(void **state) {
+    expect_not_sent_after(*state, freeze_process);
+}
+
+static void test_what_was_to_be_sent_before_the_machine_slept_is_not_sent_after(void **state) {
+    expect_not_sent_after(*state, suspend_machine);
+    suspended_s = 0;
 }
 
 static void test_a_get_has_no_body(void **state) {
@@ -556,6 +583,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_only_what_was_asked_for_is_sent),
         TEST(test_what_could_not_be_sent_within_its_time_is_not_sent_later),
+        TEST(test_what_was_to_be_sent_before_the_machine_slept_is_not_sent_after),
         TEST(test_a_get_has_no_body),
         TEST(test_each_answer_has_its_status_and_none_is_followed),
         TEST(test_a_header_of_the_answer_can_be_asked_for),
