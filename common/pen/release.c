@@ -42,7 +42,7 @@ struct release {
     struct hearing *hearing; /* of the inmate `at`; NULL: not begun */
     size_t appending;        /* on the way into the stream */
     bool failed;             /* one of them did not get there */
-    bool begin_again;        /* another judge has come */
+    bool begin_again;        /* before it goes on; another judge may have come */
 };
 
 static void walk(struct release *);
@@ -296,6 +296,14 @@ void release_begin(struct release *release, struct judge **judge) {
     *judge = NULL;
     if (release->state == RELEASE_RESTING)
         begin(release);
+}
+
+void release_begin_again(struct release *release) {
+    assert(release->judge);
+    if (release->state == RELEASE_RESTING)
+        begin(release);
+    else
+        release->begin_again = true;
 }
 
 void release_go_on(struct release *release) {

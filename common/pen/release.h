@@ -34,5 +34,8 @@ void release_destroy(struct release *); /* when it rests, or after the ledger */
 /* From now on this judge rules (taken; NULL stays behind), and a walk begins with what is oldest. A
  * walk under way is broken off, without an on_end. */
 void release_begin(struct release *, struct judge **);
+/* The same judge, from what is oldest: what had left the pen may stand in it again. A walk under
+ * way begins again after its page, without an on_end. */
+void release_begin_again(struct release *);
 /* A walk from where the last one ended. While one is under way, nothing. */
 void release_go_on(struct release *);

@@ -87,6 +87,8 @@ void releases_take(struct releases *releases, const struct config *config) {
     release_begin(releases->release, &judge);
 }
 
+/* Redis may have come back as it was before: from a backup, or as a replica that lagged. */
 void releases_on_ledger(struct releases *releases) {
-    release_go_on(releases->release);
+    metric_set(releases->checked, 0);
+    release_begin_again(releases->release);
 }

@@ -209,6 +209,36 @@ static void test_a_walk_goes_on_where_the_last_one_ended(void **state) {
     release_destroy(walks.release);
 }
 
+static void test_what_stands_in_the_pen_again_is_found_again(void **state) {
+    struct books *books = *state;
+    struct walks walks;
+    struct stored once = pen(books, only_second, 1);
+    pen(books, only_second, 2);
+    open_walks(&walks, books, false);
+    walk(&walks, &second_known);
+    assert_int_equal(walks.released, 2);
+    /* As from a backup, under its old id, which the stream itself would not take again. */
+    char command[200];
+    redis_house_say(books->redis, "DEL kula:pen");
+    snprintf(command, sizeof command,
+             "XADD kula:pen %s endpoint kula received 1 reason unmatched signature none body {}",
+             once.stream_id);
+    redis_house_say(books->redis, command);
+    release_go_on(walks.release);
+    books_await(books);
+    assert_int_equal(walks.staying, 0);
+    release_begin_again(walks.release);
+    books_await(books);
+    assert_int_equal(walks.staying, 1);
+    /* And in the middle of a walk. */
+    release_begin_again(walks.release);
+    release_begin_again(walks.release);
+    books_await(books);
+    assert_int_equal(walks.outcome, LEDGER_DONE);
+    assert_in_range(walks.staying, 2, 3);
+    release_destroy(walks.release);
+}
+
 static void test_another_judge_in_the_middle_of_a_walk_hears_all_of_it(void **state) {
     struct books *books = *state;
     struct walks walks;
@@ -308,6 +338,7 @@ int main(void) {
         TEST(test_a_dry_run_changes_nothing),
         TEST(test_only_what_is_wanted_is_ruled_on),
         TEST(test_a_walk_goes_on_where_the_last_one_ended),
+        TEST(test_what_stands_in_the_pen_again_is_found_again),
         TEST(test_another_judge_in_the_middle_of_a_walk_hears_all_of_it),
         TEST(test_a_long_body_is_hashed_over_many_turns),
         TEST(test_without_redis_a_walk_ends_and_goes_on_when_it_is_back),

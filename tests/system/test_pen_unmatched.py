@@ -2,6 +2,7 @@
 send of it keeps nobody out."""
 
 import concurrent.futures
+import shutil
 import threading
 import time
 
@@ -101,6 +102,25 @@ class Unmatched(KeptAside):
         # Nobody who is not Kula is taken for it, and what has no signature is no case for the pen.
         self.assertEqual(self.post(secret=b"forged").status, 200)
         self.assertEqual(self.house.post(b"{}", headers=[("X-Kula-Signature", "hello")]).status, 401)
+
+    def test_what_a_restored_backup_has_in_its_pen_again_is_released_again(self):
+        self.start()
+        ids = self.post_penned(3)
+        self.house.drain()
+        redis, backup = self.house.redis, self.house.folder / "backup"
+        redis.stop()
+        shutil.copytree(redis.folder, backup, ignore=shutil.ignore_patterns("sock"))
+        redis.start()
+        self.bring()
+        self.delivered_once(ids)
+        self.serve.wait("pen_checked", {}, 1)
+        self.house.forward.stop()
+        redis.stop()
+        shutil.rmtree(redis.folder)
+        shutil.copytree(backup, redis.folder)
+        redis.start()
+        until(lambda: not self.penned(), "it is released again", 30)
+        self.assertEqual(sorted(self.house.ledger.event_ids()), sorted(ids))
 
     def test_what_comes_to_the_pen_after_the_secret_is_released_too(self):
         """As from a spool that was drained late, or by another serve that has the old secret only."""
