@@ -92,6 +92,9 @@ static void on_looked(void *arg, const struct ledger_look *look) {
     } else if (drain->state == DRAIN_FLOWING && look->last < drain->looked_at) {
         drain->state = DRAIN_TURNING;
     }
+    /* Where something waits, only a batch says whether Redis takes it. */
+    if (drain->confirmed >= spool_last(drain->spool))
+        say_no_trouble(drain);
     flow(drain);
 }
 
