@@ -329,7 +329,7 @@ static void on_looked(void *arg, enum redis_outcome outcome, const struct redis_
     look->fn(look->arg, &(struct ledger_look){
                             .outcome = op_outcome(&look->op, outcome, reply),
                             .last = (uint64_t)redis_integer(redis_item(reply, 0)),
-                            .owed_since_ms = redis_integer(redis_item(reply, 1)),
+                            .owed_ms = redis_integer(redis_item(reply, 1)),
                         });
     op_end(&look->op);
 }

@@ -97,12 +97,12 @@ typedef void ledger_batch_fn(void *arg, const struct ledger_batched *);
 void ledger_append_batch(struct ledger *, const struct ledger_batch *, ledger_batch_fn *,
                          void *arg);
 
-/* What the ledger has of a spool, and since when something is owed to a service:
- * Redis' time of the oldest such event, or of the call. */
+/* What the ledger has of a spool, and how long ago it got the oldest event that a service is still
+ * owed; 0: none is, or just now. By one clock, Redis', which need not go as ours does. */
 struct ledger_look {
     enum ledger_outcome outcome;
     uint64_t last;
-    int64_t owed_since_ms;
+    int64_t owed_ms;
 };
 typedef void ledger_look_fn(void *arg, const struct ledger_look *);
 void ledger_look_at_spool(struct ledger *, const char *spool, int64_t deadline_ms, ledger_look_fn *,

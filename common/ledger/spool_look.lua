@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- spool_look: what the ledger has of a spool, and how old the oldest event is that a service is still owed.
 -- KEYS spool events places pen about   ARGV kept_ms
--- Returns {last, owed_since_ms, {events, bytes}}; owed_since_ms is the time of the call where nothing is
--- owed; the rest is how much the pen holds of what no secret matched.
+-- Returns {last, owed_ms, {events, bytes}}; owed_ms is for how long, 0 where nothing is owed; the rest is
+-- how much the pen holds of what no secret matched.
 local spool, events, places, pen, about = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 
 -- include pen_held.lua
@@ -11,7 +11,8 @@ local last = redis.call('GET', spool) or '0'
 redis.call('PEXPIRE', spool, ARGV[1])
 
 local time = redis.call('TIME')
-local since = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local since = now
 local function look_at(id)
   since = math.min(since, tonumber(string.match(id, '^%d+')))
 end
@@ -23,4 +24,4 @@ for i = 1, #noted, 2 do
   if unread then look_at(unread[1]) end
 end
 local held = held_unmatched()
-return {last, since, {held.events, held.bytes}}
+return {last, now - since, {held.events, held.bytes}}

@@ -130,7 +130,7 @@ static bool is_empty(const struct recovery *recovery) {
 /* At once, and without Redis: while that is away, each start that is killed would leave one more.
  */
 static void remove_empty(const struct adoption *adoption, struct folder *folder) {
-    if (!folder_remove(folder, adoption->disk, adoption->directory))
+    if (!folder_remove(folder->path, adoption->disk, adoption->directory))
         log_warning("spool cannot be removed, the next start tries again spool=%s reason=%s",
                     folder->id, strerror(errno));
 }

@@ -3,6 +3,9 @@
  *      0  mark          8  version     12  CRC of all but itself   16  spool
  *     24  generation   32  drained     40  removed                 48  last
  *     56  newest       64  bytes of the newest (0: not closed)   72  newest, ms
+ *     80  drained, ms
+ *
+ * Version 1 ends at 80.
  */
 #include "spool/checkpoint.h"
 
@@ -15,7 +18,7 @@
 #include "spool/segment.h"
 
 enum {
-    VERSION = 1,
+    VERSION = 2,
     VERSION_AT = 8,
     CRC_AT = 12,
     SPOOL_AT = 16,
@@ -26,7 +29,9 @@ enum {
     NEWEST_AT = 56,
     NEWEST_BYTES_AT = 64,
     NEWEST_MS_AT = 72,
-    SLOT = 80,
+    DRAINED_MS_AT = 80,
+    SLOT = 88,
+    SLOT_1 = DRAINED_MS_AT,
     SLOTS = 2,
     APART = 4096, /* no disk writes both in one go */
 };
@@ -37,8 +42,8 @@ bool checkpoint_is_closed(const struct checkpoint *checkpoint) {
     return checkpoint->newest_bytes > 0;
 }
 
-static uint32_t slot_crc(const char *slot) {
-    return crc_add(crc_add(0, slot, CRC_AT), slot + SPOOL_AT, SLOT - SPOOL_AT);
+static uint32_t slot_crc(const char *slot, size_t size) {
+    return crc_add(crc_add(0, slot, CRC_AT), slot + SPOOL_AT, size - SPOOL_AT);
 }
 
 static void encode(const struct checkpoint *checkpoint, uint64_t spool, char *slot) {
@@ -52,7 +57,8 @@ static void encode(const struct checkpoint *checkpoint, uint64_t spool, char *sl
     bytes_put_64(slot + NEWEST_AT, checkpoint->newest);
     bytes_put_64(slot + NEWEST_BYTES_AT, (uint64_t)checkpoint->newest_bytes);
     bytes_put_64(slot + NEWEST_MS_AT, (uint64_t)checkpoint->newest_ms);
-    bytes_put_32(slot + CRC_AT, slot_crc(slot));
+    bytes_put_64(slot + DRAINED_MS_AT, (uint64_t)checkpoint->drained_ms);
+    bytes_put_32(slot + CRC_AT, slot_crc(slot, SLOT));
 }
 
 static char *path_in(const char *folder) {
@@ -111,13 +117,22 @@ static bool is_zero(const char *slot, size_t size) {
     return true;
 }
 
+/* Where no version can be told from its bytes, it is damaged. */
+static bool is_whole(const char *slot, size_t size) {
+    size_t whole = bytes_get_32(slot + VERSION_AT) == 1 ? SLOT_1 : SLOT;
+    return size >= whole && bytes_get_64(slot) == MARK &&
+           bytes_get_32(slot + CRC_AT) == slot_crc(slot, whole);
+}
+
+/* `slot` has SLOT bytes, of which `size` were read. */
 static enum checkpoint_found decode(const char *slot, size_t size, uint64_t spool,
                                     struct checkpoint *checkpoint) {
     if (is_zero(slot, size))
         return CHECKPOINT_MISSING;
-    if (size < SLOT || bytes_get_64(slot) != MARK || bytes_get_32(slot + CRC_AT) != slot_crc(slot))
+    if (!is_whole(slot, size))
         return CHECKPOINT_DAMAGED;
-    if (bytes_get_32(slot + VERSION_AT) != VERSION)
+    uint32_t version = bytes_get_32(slot + VERSION_AT);
+    if (version < 1 || version > VERSION)
         return CHECKPOINT_OTHER_VERSION;
     if (bytes_get_64(slot + SPOOL_AT) != spool)
         return CHECKPOINT_DAMAGED;
@@ -129,6 +144,7 @@ static enum checkpoint_found decode(const char *slot, size_t size, uint64_t spoo
         .newest = bytes_get_64(slot + NEWEST_AT),
         .newest_bytes = (int64_t)bytes_get_64(slot + NEWEST_BYTES_AT),
         .newest_ms = (int64_t)bytes_get_64(slot + NEWEST_MS_AT),
+        .drained_ms = version == 1 ? 0 : (int64_t)bytes_get_64(slot + DRAINED_MS_AT),
     };
     bool possible =
         checkpoint->newest_bytes == 0 || segment_size_is_possible(checkpoint->newest_bytes);

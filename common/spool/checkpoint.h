@@ -11,6 +11,7 @@ struct checkpoint {
     uint64_t removed;    /* everything up to here may be gone from the disk */
     uint64_t last;       /* was synced by then */
     uint64_t newest;     /* number of the newest segment by then; 0: none */
+    int64_t drained_ms;  /* when the ledger last had more of it; 0: an older version wrote this */
     /* Of a closed spool, in which nothing will ever come behind `last`; else zeros. */
     int64_t newest_bytes; /* that its newest segment takes on the disk */
     int64_t newest_ms;    /* when the youngest record in it was received */

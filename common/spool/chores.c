@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "spool/folder.h"
 #include "spool/thread.h"
 
 /* ---------------------------------------------------------------- checkpoint, and what may go */
@@ -21,6 +22,7 @@ static bool write_checkpoint(struct writer *writer) {
     pthread_mutex_lock(&writer->mutex);
     writer->checkpoint_wanted = false;
     next.drained = writer->drained;
+    next.drained_ms = writer->drained_ms;
     STAILQ_FOREACH (retired, &writer->retired, retired) {
         if (retired->last > next.removed)
             next.removed = retired->last;
@@ -120,8 +122,33 @@ void chores_prepare(struct writer *writer) {
 
 /* ---------------------------------------------------------------- the end */
 
+static void forget_retired(struct writer *writer) {
+    struct retired *retired;
+    while ((retired = STAILQ_FIRST(&writer->retired))) {
+        STAILQ_REMOVE_HEAD(&writer->retired, retired);
+        free(retired);
+    }
+}
+
+/* The checkpoint first, as before any segment is removed. What cannot be removed now is found by
+ * the next start. */
+void chores_remove(struct writer *writer) {
+    const struct writer_options *options = &writer->options;
+    int error = EIO;
+    if (write_checkpoint(writer))
+        error = folder_remove(options->folder, options->disk, options->directory) ? 0 : errno;
+    pthread_mutex_lock(&writer->mutex);
+    forget_retired(writer);
+    writer->remove_wanted = writer->checkpoint_wanted = false;
+    writer->has_removed = true;
+    writer->remove_error = error;
+    pthread_mutex_unlock(&writer->mutex);
+}
+
 /* It is never written again: the next start need not read what was drained. */
 void chores_close(struct writer *writer) {
+    if (writer->has_removed)
+        return;
     if (!writer->options.adopted && !writer->in_doubt && writer->shelf.current.used)
         writer->closed_bytes = shelf_put_away(&writer->shelf);
     write_checkpoint(writer);

@@ -11,4 +11,5 @@ void chores_retire(struct writer *); /* the first one; there is one */
 void chores_use_retired(struct writer *);
 void chores_mend(struct writer *);
 void chores_prepare(struct writer *);
-void chores_close(struct writer *); /* the last that is done */
+void chores_remove(struct writer *); /* the folder */
+void chores_close(struct writer *);  /* the last that is done */

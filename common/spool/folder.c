@@ -87,7 +87,7 @@ static enum folder_locked make_locked(struct folder *folder, const struct disk *
         locked = folder_lock(folder, disk);
     if (locked == FOLDER_FAILED) {
         int error = errno;
-        folder_remove(folder, disk, directory);
+        folder_remove(folder->path, disk, directory);
         errno = error;
     }
     return locked;
@@ -189,28 +189,28 @@ static bool is_last_to_go(const char *entry) {
     return strcmp(entry, "checkpoint") == 0 || strcmp(entry, "lock") == 0;
 }
 
-static bool remove_entries(const struct folder *folder, const struct disk *disk,
+static bool remove_entries(const char *folder, const struct disk *disk,
                            const struct entries *entries, bool last) {
     bool good = true;
     for (size_t i = 0; i < entries->count && good; i++) {
         if (is_last_to_go(entries->names[i]) != last)
             continue;
         struct string path = {0};
-        string_addf(&path, "%s/%s", folder->path, entries->names[i]);
+        string_addf(&path, "%s/%s", folder, entries->names[i]);
         good = disk->remove(disk->arg, path.data) == 0 || errno == ENOENT;
         string_finish(&path);
     }
     return good;
 }
 
-bool folder_remove(struct folder *folder, const struct disk *disk, const char *directory) {
+bool folder_remove(const char *folder, const struct disk *disk, const char *directory) {
     struct entries entries = {0};
-    bool good = disk->list(disk->arg, folder->path, on_name, &entries) == 0;
+    bool good = disk->list(disk->arg, folder, on_name, &entries) == 0;
     good = good && remove_entries(folder, disk, &entries, false);
     good = good && remove_entries(folder, disk, &entries, true);
     if (good && !entries.copies)
-        good = disk->remove(disk->arg, folder->path) == 0;
-    good = good && disk->sync_folder(disk->arg, entries.copies ? folder->path : directory) == 0;
+        good = disk->remove(disk->arg, folder) == 0;
+    good = good && disk->sync_folder(disk->arg, entries.copies ? folder : directory) == 0;
     for (size_t i = 0; i < entries.count; i++)
         free(entries.names[i]);
     free(entries.names);

@@ -31,5 +31,5 @@ enum folder_locked {
 enum folder_locked folder_lock(struct folder *, const struct disk *);
 
 /* With all that is in it but copies of damage: where there are any, it stays. False with errno. */
-bool folder_remove(struct folder *, const struct disk *, const char *directory);
+bool folder_remove(const char *folder, const struct disk *, const char *directory);
 void folder_finish(struct folder *, const struct disk *); /* the lock goes with it */

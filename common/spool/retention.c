@@ -20,14 +20,20 @@ static bool is_current(const struct spool *spool, const struct segment *segment)
     return !spool->adopted && !TAILQ_NEXT(segment, segments) && !segment->given_up;
 }
 
+/* However long it waited here: what the ledger has had for a moment only, a ledger that fails over
+ * or loses its last second forgets first, and what it dates its events by is when it got them. */
+static int64_t told_ms(const struct segment *segment) {
+    return segment->newest_ms > segment->drained_ms ? segment->newest_ms : segment->drained_ms;
+}
+
 /* So far as its age tells. */
 static bool is_owed(const struct spool *spool, const struct segment *segment) {
-    return segment->newest_ms >= spool->hold_since_ms;
+    return told_ms(segment) >= spool->hold_since_ms;
 }
 
 static bool has_to_stay(const struct spool *spool, const struct segment *segment) {
     int64_t keep_since_ms = clock_wall_ms() - spool->options.keep_ms;
-    return segment->newest_ms > keep_since_ms || is_owed(spool, segment);
+    return told_ms(segment) > keep_since_ms || is_owed(spool, segment);
 }
 
 /* How much is missing for so many segments to come; not above 0: nothing. */
@@ -56,6 +62,16 @@ static bool is_drained(const struct spool *spool, const struct segment *segment)
 static bool may_go(const struct spool *spool, const struct segment *segment) {
     return !is_current(spool, segment) && is_drained(spool, segment) &&
            (!has_to_stay(spool, segment) || is_full(spool));
+}
+
+void retention_note_drained(struct spool *spool) {
+    struct segment *segment;
+    TAILQ_FOREACH (segment, &spool->segments, segments) {
+        if (!is_drained(spool, segment))
+            segment->drained_ms = 0;
+        else if (!segment->drained_ms)
+            segment->drained_ms = spool->drained_ms;
+    }
 }
 
 bool retention_keeps_any(const struct spool *spool) {

@@ -3,6 +3,8 @@
 #pragma once
 #include "spool/room.h"
 
+/* The ledger has more of it, or less. */
+void retention_note_drained(struct spool *);
 /* Hands to the writer what may go, the oldest first. */
 void retention_sweep(struct spool *);
 bool retention_keeps_any(const struct spool *);

@@ -13,15 +13,20 @@ struct spool {
     const struct disk *disk;
     struct folder folder;
     bool adopted;
+    bool removing;
     bool stays; /* done with, and the disk did not let go of it */
     struct writer *writer;
 
-    bool writable;
+    bool writable;         /* so far as the writer has said */
+    bool hangs;            /* it has said nothing for too long */
+    size_t open_puts;      /* of which it has still to say what became of them */
+    int64_t heard_ms;      /* steady: when it last said so of one, or was handed the first */
     struct string trouble; /* empty when writable */
     struct string said;    /* the last thing in the log that did not keep it from writing */
 
     uint64_t given, last; /* sequences: the last that was given, and that was synced */
     uint64_t drained, removed;
+    int64_t drained_ms;                 /* wall: when the ledger was last heard to have more */
     uint64_t noted_drained, noted_last; /* the checkpoint was told of */
     int64_t hold_since_ms;
     int64_t free_bytes; /* on the file system, a moment ago; INT64_MAX: not known */

@@ -56,11 +56,12 @@ struct segment {
     uint64_t number;
     uint64_t first, last; /* sequences; last is less than first where there is none */
     uint64_t records;
-    int64_t bytes; /* of the file */
-    int64_t used;  /* up to where it is synced and may be read */
-    int64_t oldest_ms, newest_ms;
-    bool given_up;               /* it failed once: not to be used again */
-    struct segment_span *damage; /* found so far: each is counted once */
+    int64_t bytes;                /* of the file */
+    int64_t used;                 /* up to where it is synced and may be read */
+    int64_t oldest_ms, newest_ms; /* of its records, when they were received */
+    int64_t drained_ms;           /* since when the ledger has all of it; 0: it has not */
+    bool given_up;                /* it failed once: not to be used again */
+    struct segment_span *damage;  /* found so far: each is counted once */
     size_t damage_count;
 };
 TAILQ_HEAD(segment_list, segment);

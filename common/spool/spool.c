@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "spool/disk.h"
@@ -27,6 +28,34 @@ static struct segment *segment_of(struct spool *spool, const struct segment_head
     return segment;
 }
 
+static void tell_state(struct spool *spool) {
+    if (spool->options.on_state)
+        spool->options.on_state(spool->options.arg, spool_writable(spool));
+}
+
+static void note_hanging(struct spool *spool) {
+    int64_t silent_ms = clock_steady_ms() - spool->heard_ms;
+    if (spool->hangs || !spool->writable || spool->open_puts == 0 ||
+        silent_ms < spool->options.patience_ms)
+        return;
+    spool->hangs = true;
+    string_addf(&spool->trouble, "the disk hangs: a write has taken %" PRId64 " s so far",
+                silent_ms / 1000);
+    tell_state(spool);
+}
+
+/* Of one put the writer has said what became of it. */
+static void note_heard(struct spool *spool) {
+    spool->open_puts--;
+    spool->heard_ms = clock_steady_ms();
+    if (!spool->hangs)
+        return;
+    spool->hangs = false;
+    if (spool->writable)
+        string_clear(&spool->trouble);
+    tell_state(spool);
+}
+
 static void on_synced(struct spool *spool, struct news *news) {
     struct segment *segment = segment_of(spool, &news->segment);
     struct put *put;
@@ -40,6 +69,7 @@ static void on_synced(struct spool *spool, struct news *news) {
         segment_note(segment, &put->record);
         spool->last = put->record.sequence;
         reader_keep(spool, put);
+        note_heard(spool);
         fn(arg, SPOOL_SYNCED);
     }
     retention_sweep(spool);
@@ -47,9 +77,10 @@ static void on_synced(struct spool *spool, struct news *news) {
         spool->options.on_readable(spool->options.arg);
 }
 
-static void on_not_synced(struct news *news) {
+static void on_not_synced(struct spool *spool, struct news *news) {
     struct put *put;
     STAILQ_FOREACH (put, &news->puts, puts) {
+        note_heard(spool);
         put->fn(put->arg, news->outcome);
     }
 }
@@ -71,8 +102,8 @@ static void on_state(struct spool *spool, const struct news *news) {
     spool->writable = news->writable;
     string_clear(&spool->trouble);
     string_add(&spool->trouble, string_text(&news->why));
-    if ((changed || !said) && spool->options.on_state)
-        spool->options.on_state(spool->options.arg, news->writable);
+    if (changed || !said)
+        tell_state(spool);
 }
 
 static void on_trouble(struct spool *spool, const struct news *news) {
@@ -90,7 +121,7 @@ static void on_news(void *arg) {
         if (news->kind == NEWS_BATCH && news->outcome == SPOOL_SYNCED)
             on_synced(spool, news);
         else if (news->kind == NEWS_BATCH)
-            on_not_synced(news);
+            on_not_synced(spool, news);
         else if (news->kind == NEWS_GIVEN_UP)
             on_given_up(spool, news);
         else if (news->kind == NEWS_STATE)
@@ -125,7 +156,7 @@ static void note_progress(struct spool *spool) {
         return;
     spool->noted_drained = spool->drained;
     spool->noted_last = spool->last;
-    writer_checkpoint(spool->writer, spool->drained);
+    writer_checkpoint(spool->writer, spool->drained, spool->drained_ms);
 }
 
 /* Here and not in the thread, which may wait for a slow sync: this asks the kernel, not the disk.
@@ -141,6 +172,7 @@ static void on_tick(void *arg) {
     struct spool *spool = arg;
     loop_timer_set(spool->tick, TICK_MS);
     look_at_disk(spool);
+    note_hanging(spool);
     /* Time makes segments old enough. Of an adopted one nothing goes that way: before it was heard
      * what is to be held, all of it is. */
     if (!spool->adopted)
@@ -161,6 +193,8 @@ struct spool *spool_open(struct loop *loop, const struct spool_options *options,
         spool->options.segment_bytes = SEGMENT_BYTES;
     if (!spool->options.least_free_bytes)
         spool->options.least_free_bytes = LEAST_FREE_BYTES;
+    if (!spool->options.patience_ms)
+        spool->options.patience_ms = SPOOL_PATIENCE_MS;
     spool->folder = *folder;
     *folder = (struct folder){.lock = -1};
     spool->hold_since_ms = spool->free_bytes = INT64_MAX;
@@ -169,14 +203,28 @@ struct spool *spool_open(struct loop *loop, const struct spool_options *options,
     return spool;
 }
 
+/* What an earlier start drained is as old as it was then: one that is started again and again
+ * would keep it for ever. */
+static void take_over_drained(struct spool *spool, const struct checkpoint *checkpoint) {
+    struct segment *segment;
+    spool->drained = spool->noted_drained = checkpoint->drained;
+    spool->drained_ms = checkpoint->drained_ms;
+    TAILQ_FOREACH (segment, &spool->segments, segments) {
+        if (segment->last <= spool->drained)
+            segment->drained_ms =
+                checkpoint->drained_ms ? checkpoint->drained_ms : segment->newest_ms;
+    }
+}
+
 void spool_start(struct spool *spool, const struct checkpoint *checkpoint) {
     reader_init(&spool->reader, spool->last);
-    spool->drained = spool->noted_drained = checkpoint->drained;
+    take_over_drained(spool, checkpoint);
     spool->removed = checkpoint->removed;
     spool->noted_last = spool->last;
     spool->writer =
         writer_start(spool->loop, &(struct writer_options){
                                       .disk = spool->disk,
+                                      .directory = spool->directory,
                                       .folder = spool->folder.path,
                                       .spool = spool->folder.spool,
                                       .adopted = spool->adopted,
@@ -208,7 +256,7 @@ struct spool *spool_create(struct loop *loop, const struct spool_options *option
     if (checkpoint_write(disk, folder.path, folder.spool, &checkpoint) < 0 ||
         disk->sync_folder(disk->arg, folder.path) < 0) {
         string_addf(why, "cannot write %s/checkpoint: %s", folder.path, strerror(errno));
-        folder_remove(&folder, disk, options->directory);
+        folder_remove(folder.path, disk, options->directory);
         folder_finish(&folder, disk);
         return NULL;
     }
@@ -221,10 +269,11 @@ struct spool *spool_create(struct loop *loop, const struct spool_options *option
 /* The writer has stopped: nobody will hear more of these. */
 static void end_open_puts(struct spool *spool) {
     struct news *news;
+    spool->hangs = false; /* or that it does no more would be told of one that ends */
     while ((news = writer_take_news(spool->writer))) {
         if (news->kind == NEWS_BATCH) {
             news->outcome = SPOOL_UNKNOWN;
-            on_not_synced(news);
+            on_not_synced(spool, news);
         }
         news_free(news);
     }
@@ -243,7 +292,7 @@ void spool_destroy(struct spool *spool) {
     writer_destroy(spool->writer);
     /* Nothing was ever put: nobody need find it. Where that fails, the next start does. */
     if (!spool->adopted && !spool->given)
-        folder_remove(&spool->folder, spool->disk, spool->directory);
+        folder_remove(spool->folder.path, spool->disk, spool->directory);
     reader_finish(spool);
     struct segment *segment;
     while ((segment = TAILQ_FIRST(&spool->segments))) {
@@ -282,10 +331,12 @@ static void refuse_later(struct spool *spool, spool_put_fn *fn, void *arg) {
 void spool_put(struct spool *spool, struct record *record, spool_put_fn *fn, void *arg) {
     bool fits = SEGMENT_HEADER + (int64_t)record_bytes(record) <= spool->options.max_bytes;
     assert(!spool->adopted);
-    if (!spool->writable || !fits) {
+    if (!spool_writable(spool) || !fits) {
         refuse_later(spool, fn, arg);
         return;
     }
+    if (spool->open_puts++ == 0)
+        spool->heard_ms = clock_steady_ms();
     record->sequence = ++spool->given;
     writer_put(spool->writer, put_create(record, fn, arg));
 }
@@ -298,7 +349,11 @@ int spool_read(struct spool *spool, uint64_t after, struct record *records, size
 }
 
 void spool_drained(struct spool *spool, uint64_t up_to) {
+    uint64_t before = spool->drained;
     spool->drained = up_to < spool->last ? up_to : spool->last;
+    if (spool->drained > before)
+        spool->drained_ms = clock_wall_ms();
+    retention_note_drained(spool);
     reader_forget(spool);
     retention_sweep(spool);
 }
@@ -326,14 +381,22 @@ bool spool_is_done(const struct spool *spool) {
     return spool->adopted && !spool->stays && !retention_keeps_any(spool);
 }
 
-bool spool_remove(struct spool **taken) {
-    struct spool *spool = *taken;
-    assert(spool_is_done(spool));
+static void begin_removal(struct spool *spool) {
     retention_sweep(spool);
     note_progress(spool);
-    writer_stop(spool->writer);
-    if (!folder_remove(&spool->folder, spool->disk, spool->directory)) {
-        int error = errno;
+    spool->removing = true;
+    writer_remove(spool->writer);
+}
+
+bool spool_remove(struct spool **taken) {
+    struct spool *spool = *taken;
+    int error;
+    assert(spool_is_done(spool));
+    if (!spool->removing)
+        begin_removal(spool);
+    if (!writer_has_removed(spool->writer, &error))
+        return false;
+    if (error) {
         log_warning("spool cannot be removed, the next start tries again spool=%s reason=%s",
                     spool->folder.id, strerror(error));
         /* Whoever looks round just now may put a lock there: then there is nothing else to find. */
@@ -353,7 +416,7 @@ const char *spool_id(const struct spool *spool) {
 }
 
 bool spool_writable(const struct spool *spool) {
-    return spool->writable;
+    return spool->writable && !spool->hangs;
 }
 
 struct text spool_trouble(const struct spool *spool) {

@@ -24,9 +24,10 @@ struct spool_options {
     const char *directory;    /* holds one sub-folder a spool */
     int64_t max_bytes;        /* of all segments of this spool, and of others_bytes */
     int64_t others_bytes;     /* that other spools take of max_bytes; spool_share tells of more */
-    int64_t keep_ms;          /* segments younger than this stay, drained or not */
+    int64_t keep_ms;          /* so long after the ledger got it a segment stays */
     int64_t least_free_bytes; /* left on the file system; 0: 64 MiB */
     int64_t segment_bytes;    /* 0: 16 MiB; a longer record gets a segment of its own size */
+    int64_t patience_ms;      /* a disk hangs that says nothing for so long; 0: 5 s */
     const struct disk *disk;  /* NULL: the real one */
     /* Something to read has come: synced, or found. May be NULL. */
     loop_fn *on_readable;
@@ -35,6 +36,10 @@ struct spool_options {
     void (*on_state)(void *arg, bool writable);
     void *arg;
 };
+
+/* How long a put may take before the disk counts as one that hangs. A sync of two seconds is none:
+ * what comes during one waits for that and its own. */
+enum { SPOOL_PATIENCE_MS = 5000 };
 
 /* Where it is missing, with its name synced: for whoever can do that now and not when a spool is
  * created, which tells, too, where it could not be made. */
@@ -66,6 +71,7 @@ void spool_search_destroy(struct spool_search *); /* waits for the thread */
 void spool_destroy(struct spool *);
 
 const char *spool_id(const struct spool *); /* 16 hex digits */
+/* Nor is it while the disk hangs: nothing is put then, and what waits may still come. */
 bool spool_writable(const struct spool *);
 struct text spool_trouble(const struct spool *); /* for people; empty when writable */
 
@@ -92,7 +98,7 @@ uint64_t spool_removed(const struct spool *);
 /* The ledger has everything up to here; may go back. Checkpointed before a
  * segment is removed. */
 void spool_drained(struct spool *, uint64_t up_to);
-/* Segments with records received since then stay, within max_bytes. */
+/* Segments that the ledger got since then stay, within max_bytes. */
 void spool_hold(struct spool *, int64_t since_ms);
 /* Other spools take so much of max_bytes. */
 void spool_share(struct spool *, int64_t others_bytes);
@@ -108,8 +114,9 @@ enum spool_goes {
 int64_t spool_let_go(struct spool *, int64_t bytes, enum spool_goes);
 /* An adopted one, drained, with nothing that has to be kept: remove it. */
 bool spool_is_done(const struct spool *);
-/* False: the disk does not let go of it. Then it stays yours, open and locked, so that nobody finds
- * and reads it anew, and is never done. */
+/* False: not yet, for the thread does it, and a disk may hang: ask again. Where the disk does not
+ * let go of it, it stays yours, open and locked, so that nobody finds and reads it anew, and is
+ * never done any more. */
 bool spool_remove(struct spool **);
 
 struct spool_figures {

@@ -41,6 +41,7 @@ enum task {
     TASK_CHECKPOINT,
     TASK_MEND,
     TASK_PREPARE,
+    TASK_REMOVE,
     TASK_END,
 };
 
@@ -54,6 +55,8 @@ static bool is_due(int64_t at_ms, int64_t now_ms, int64_t *until_ms) {
 
 /* Under the mutex, as is next_task. */
 static enum task next_chore(const struct writer *writer, int64_t now_ms, int64_t *until_ms) {
+    if (writer->remove_wanted)
+        return TASK_REMOVE;
     if (!STAILQ_EMPTY(&writer->retired) && is_due(writer->tidy_at_ms, now_ms, until_ms))
         return TASK_RETIRE;
     if (writer->stopping)
@@ -117,6 +120,7 @@ static void do_task(struct writer *writer, enum task task) {
         [TASK_WRITE] = puts_write,     [TASK_REFUSE] = puts_refuse,
         [TASK_RETIRE] = chores_retire, [TASK_CHECKPOINT] = chores_checkpoint,
         [TASK_MEND] = chores_mend,     [TASK_PREPARE] = chores_prepare,
+        [TASK_REMOVE] = chores_remove,
     };
     tasks[task](writer);
     writer->wrote = task == TASK_WRITE;

@@ -39,8 +39,11 @@ struct writer {
     size_t put_count;
     struct retired_queue retired;
     uint64_t drained;
+    int64_t drained_ms;
     int64_t others_bytes;
-    bool checkpoint_wanted, stopping;
+    bool checkpoint_wanted, remove_wanted, stopping;
+    bool has_removed; /* or cannot: remove_error */
+    int remove_error;
     struct news_queue news;
 
     /* The thread's own. */

@@ -42,7 +42,7 @@ static void start_thread(struct writer *);
 
 static bool has_work(const struct writer *writer) {
     return !STAILQ_EMPTY(&writer->puts) || !STAILQ_EMPTY(&writer->retired) ||
-           writer->checkpoint_wanted;
+           writer->checkpoint_wanted || writer->remove_wanted;
 }
 
 static void hand_over(struct writer *writer) {
@@ -79,9 +79,10 @@ void writer_share(struct writer *writer, int64_t others_bytes) {
     pthread_mutex_unlock(&writer->mutex);
 }
 
-void writer_checkpoint(struct writer *writer, uint64_t drained) {
+void writer_checkpoint(struct writer *writer, uint64_t drained, int64_t drained_ms) {
     pthread_mutex_lock(&writer->mutex);
     writer->drained = drained;
+    writer->drained_ms = drained_ms;
     writer->checkpoint_wanted = true;
     hand_over(writer);
 }
@@ -97,6 +98,20 @@ void writer_retire(struct writer *writer, const struct segment *segment) {
     pthread_mutex_lock(&writer->mutex);
     STAILQ_INSERT_TAIL(&writer->retired, retired, retired);
     hand_over(writer);
+}
+
+void writer_remove(struct writer *writer) {
+    pthread_mutex_lock(&writer->mutex);
+    writer->remove_wanted = true;
+    hand_over(writer);
+}
+
+bool writer_has_removed(struct writer *writer, int *error) {
+    pthread_mutex_lock(&writer->mutex);
+    bool has = writer->has_removed && !writer->at_work;
+    *error = writer->remove_error;
+    pthread_mutex_unlock(&writer->mutex);
+    return has;
 }
 
 /* ---------------------------------------------------------------- from start to end */
@@ -131,6 +146,7 @@ struct writer *writer_start(struct loop *loop, const struct writer_options *opti
     writer->options = *options;
     writer->checkpoint = options->checkpoint;
     writer->drained = options->checkpoint.drained;
+    writer->drained_ms = options->checkpoint.drained_ms;
     writer->last = options->checkpoint.last;
     writer->others_bytes = options->others_bytes;
     STAILQ_INIT(&writer->puts);

@@ -50,7 +50,7 @@ struct writer;
 
 struct writer_options {
     const struct disk *disk;
-    const char *folder; /* borrowed, as long as the writer */
+    const char *directory, *folder; /* borrowed, as long as the writer */
     uint64_t spool;
     bool adopted; /* nothing is put: only checkpoints are written and segments removed */
     int64_t segment_bytes, max_bytes, others_bytes, least_free_bytes;
@@ -68,9 +68,15 @@ void writer_put(struct writer *, struct put *); /* takes it, until it comes back
 /* Again and again: where there was no thread for what it was handed, there may be one now. */
 void writer_go_on(struct writer *);
 void writer_share(struct writer *, int64_t others_bytes); /* that others take of max_bytes */
-void writer_checkpoint(struct writer *, uint64_t drained);
+void writer_checkpoint(struct writer *, uint64_t drained, int64_t drained_ms);
 /* Nobody reads this segment any more. First a checkpoint says that it may be gone. */
 void writer_retire(struct writer *, const struct segment *);
+/* Of an adopted one: a last checkpoint, and the folder is removed with all that is in it but copies
+ * of damage. */
+void writer_remove(struct writer *);
+/* False: it is still at it. `error` as errno; 0: it is gone. Once true, writer_stop does not wait.
+ */
+bool writer_has_removed(struct writer *, int *error);
 
 struct news *writer_take_news(struct writer *); /* NULL: none; free with news_free */
 

@@ -15,8 +15,8 @@ enum {
     DEADLINE_MS = 10000,
     LOOK_EVERY_MS = 15000,
     AFTER_TROUBLE_MS = 500,
-    /* Redis' clock, by which an owed event is dated, and ours, by which a record is. */
-    CLOCKS_APART_MS = 60000,
+    /* Between Redis having an event and our having heard so, at the most. */
+    HEARD_MS = 60000,
 };
 
 enum drain_state {
@@ -85,7 +85,7 @@ static void on_looked(void *arg, const struct ledger_look *look) {
         loop_timer_set(drain->again, AFTER_TROUBLE_MS);
         return;
     }
-    spool_hold(drain->spool, look->owed_since_ms - CLOCKS_APART_MS);
+    spool_hold(drain->spool, clock_wall_ms() - look->owed_ms - HEARD_MS);
     if (drain->state == DRAIN_ASKING) {
         go_back(drain, look->last);
         drain->state = DRAIN_FLOWING;

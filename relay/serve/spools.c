@@ -218,20 +218,23 @@ static void forget(struct spools *spools, size_t i) {
         spools->drains[i] = spools->drains[i + 1];
 }
 
+/* Later than asked: a thread removes it, and the disk may be slow. */
 static void remove_one(struct spools *spools, size_t i) {
     struct spool *spool = drain_spool(spools->drains[i]);
-    struct spool_figures before = spools->gone;
-    log_info("spool is done with spool=%s", spool_id(spool));
-    add_figures(spool, &spools->gone);
-    spools->gone.undrained = 0;
-    spools->gone.bytes = spools->gone.undrained_bytes = spools->gone.oldest_undrained_ms = 0;
-    if (spool_remove(&spool))
+    struct spool_figures gone = spools->gone;
+    char *id = text_copy(text_of(spool_id(spool)));
+    add_figures(spool, &gone);
+    if (spool_remove(&spool)) {
+        log_info("spool is done with spool=%s", id);
+        gone.undrained = 0;
+        gone.bytes = gone.undrained_bytes = gone.oldest_undrained_ms = 0;
+        spools->gone = gone;
         forget(spools, i);
-    else
-        spools->gone = before;
+    }
+    free(id);
 }
 
-/* One at a time: each costs some syncs, and the loop waits for them. */
+/* One at a time: each is a thread. */
 static void remove_done(struct spools *spools) {
     for (size_t i = 0; i < spools->count; i++) {
         if (!is_settled(spools, spools->drains[i]) ||

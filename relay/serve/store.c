@@ -13,10 +13,6 @@
 /* However late it is, a Redis across the network has to be able to answer. */
 enum { ASK_LEAST_MS = 250 };
 
-/* How long the spool may take before the ledger is asked too: a disk that hangs is one that
- * cannot write. A sync of two seconds is none: what comes during one waits for that and its own. */
-enum { SPOOL_PATIENCE_MS = 5000 };
-
 /* A quarter of the spool at most is for what anybody can send. */
 enum { SPOOL_SHARE_OF_UNMATCHED = 4 };
 

@@ -270,6 +270,17 @@ size_t spool_house_read_all(struct spool *spool, size_t *numbers) {
     return found;
 }
 
+static bool is_removed_or_stays(struct spool_house *house) {
+    return spool_remove(&house->leaving) || !spool_is_done(house->leaving);
+}
+
+bool spool_house_remove(struct spool_house *house, struct spool *spool) {
+    assert_true(spool_is_done(spool));
+    house->leaving = spool;
+    spool_house_wait(house, is_removed_or_stays);
+    return !house->leaving;
+}
+
 bool spool_house_recover(struct spool_house *house) {
     struct spool **adopted = NULL;
     struct string why = {0};
@@ -281,7 +292,7 @@ bool spool_house_recover(struct spool_house *house) {
         good = drain(house, adopted[i]) && good;
         spool_figures(adopted[i], &figures);
         house->damaged += figures.damaged_records + figures.damaged_bytes;
-        if (!spool_is_done(adopted[i]) || !spool_remove(&adopted[i]))
+        if (!spool_is_done(adopted[i]) || !spool_house_remove(house, adopted[i]))
             spool_destroy(adopted[i]);
     }
     free(adopted);

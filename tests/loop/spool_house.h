@@ -34,7 +34,8 @@ enum { SPOOL_HOUSE_PUTS = 512 };
 struct spool_house {
     struct loop *loop;
     struct disk_sim *sim;
-    struct spool *spool; /* NULL: none is running */
+    struct spool *spool;   /* NULL: none is running */
+    struct spool *leaving; /* that is being removed */
     struct spool_options options;
     unsigned ups, downs, readables;
     struct sent sent[SPOOL_HOUSE_PUTS]; /* by number */
@@ -66,6 +67,8 @@ void spool_house_drain(struct spool_house *);
 /* Adopts what is there, drains it, removes it when it is done. False: it could not, with a
  * sentence. */
 bool spool_house_recover(struct spool_house *);
+/* One that is done. False: the disk does not let go of it, and it is still the caller's. */
+bool spool_house_remove(struct spool_house *, struct spool *);
 /* Reads it from the start, compares each record with what was put, and fills the numbers of the
  * puts, SPOOL_HOUSE_PUTS at most. */
 size_t spool_house_read_all(struct spool *, size_t *numbers);

@@ -28,7 +28,9 @@ struct scene {
     struct loop *loop;
     struct spool_options options;
     struct spool *spool;
+    struct spool *leaving; /* that is being removed */
     struct loop_timer *tick;
+    int64_t received_ago_ms; /* what is put */
     size_t outcomes[SPOOL_UNKNOWN + 1];
     size_t open; /* puts */
     size_t readable;
@@ -141,7 +143,7 @@ static void put_sized(struct scene *scene, uint64_t number, size_t size) {
     *sent = (struct sent){scene, number};
     fill_body(body, size, number);
     snprintf(id, sizeof id, "evt_%llu", (unsigned long long)number);
-    struct record record = {.received_ms = clock_wall_ms(),
+    struct record record = {.received_ms = clock_wall_ms() - scene->received_ago_ms,
                             .endpoint = text_of("kula"),
                             .id = text_of(id),
                             .type = text_of("candidate.created"),
@@ -204,6 +206,17 @@ static struct spool *adopt_one(struct scene *scene) {
     struct spool *spool = adopted[0];
     free(adopted);
     return spool;
+}
+
+static bool is_removed(struct scene *scene) {
+    return spool_remove(&scene->leaving);
+}
+
+static void remove_it(struct scene *scene, struct spool *done) {
+    assert_true(spool_is_done(done));
+    scene->leaving = done;
+    wait_until(scene, is_removed);
+    assert_null(scene->leaving);
 }
 
 /* ---------------------------------------------------------------- the promises */
@@ -315,9 +328,7 @@ static void test_the_next_start_finds_what_was_not_drained(void **state) {
     assert_false(spool_is_done(left));
     assert_int_equal(read_from(left, 150), 400);
     spool_drained(left, 400);
-    assert_true(spool_is_done(left));
-    assert_true(spool_remove(&left));
-    assert_null(left);
+    remove_it(scene, left);
     struct spool **adopted;
     assert_int_equal(adopt(scene, &adopted), 0);
     free(adopted);
@@ -342,6 +353,63 @@ static void test_what_is_held_or_young_is_not_done(void **state) {
     assert_false(spool_is_done(left));
     assert_int_equal(read_from(left, 0), 300);
     spool_destroy(left);
+}
+
+/* An outage that was longer than `keep`, and a ledger that forgets just then. */
+static void test_what_waited_for_long_is_kept_from_when_the_ledger_got_it(void **state) {
+    struct scene *scene = *state;
+    enum { KEEP_MS = 3600000, COUNT = 1000 };
+    scene->options.keep_ms = KEEP_MS;
+    scene->received_ago_ms = 2 * KEEP_MS;
+    start(scene);
+    put_many(scene, 1, COUNT);
+    spool_drained(scene->spool, COUNT);
+    assert_int_equal(spool_removed(scene->spool), 0);
+    spool_drained(scene->spool, 0);
+    assert_int_equal(read_from(scene->spool, 0), COUNT);
+    end(scene);
+    struct spool *left = adopt_one(scene);
+    spool_drained(left, COUNT);
+    assert_false(spool_is_done(left));
+    spool_drained(left, 0);
+    assert_int_equal(read_from(left, 0), COUNT);
+    spool_destroy(left);
+}
+
+static void test_what_waited_for_long_is_held_from_when_the_ledger_got_it(void **state) {
+    struct scene *scene = *state;
+    scene->received_ago_ms = 7200000;
+    start(scene);
+    put_many(scene, 1, 300);
+    end(scene);
+    struct spool *left = adopt_one(scene);
+    spool_hold(left, clock_wall_ms() - 60000);
+    spool_drained(left, 300);
+    assert_false(spool_is_done(left));
+    spool_hold(left, clock_wall_ms() + 60000);
+    remove_it(scene, left);
+}
+
+/* Neither is it forgotten, nor does each start begin anew. */
+static void test_since_when_the_ledger_has_it_outlives_a_start(void **state) {
+    struct scene *scene = *state;
+    enum { KEEP_MS = 3600000 };
+    scene->options.keep_ms = KEEP_MS;
+    scene->received_ago_ms = 2 * KEEP_MS;
+    start(scene);
+    put_many(scene, 1, 300);
+    spool_drained(scene->spool, 300);
+    int64_t drained_ms = clock_wall_ms();
+    end(scene);
+    struct spool *left = adopt_one(scene);
+    spool_drained(left, 300);
+    assert_false(spool_is_done(left));
+    spool_destroy(left);
+    scene->options.keep_ms = 0;
+    left = adopt_one(scene);
+    spool_drained(left, 300);
+    spool_hold(left, drained_ms + 1);
+    remove_it(scene, left);
 }
 
 static void test_drained_segments_go(void **state) {
@@ -575,8 +643,7 @@ static void test_damage_is_copied_aside_and_costs_one_record(void **state) {
     assert_int_equal(stat(path, &about), 0);
     assert_int_equal(about.st_size, figures.damaged_bytes);
     spool_drained(left, 20);
-    assert_true(spool_is_done(left));
-    assert_true(spool_remove(&left));
+    remove_it(scene, left);
     /* The copy stays for a person, and is in nobody's way. */
     assert_int_equal(stat(path, &about), 0);
     struct spool **adopted;
@@ -693,6 +760,9 @@ int main(void) {
         PROMISE(test_a_record_longer_than_a_segment_stands_between_the_others),
         PROMISE(test_the_next_start_finds_what_was_not_drained),
         PROMISE(test_what_is_held_or_young_is_not_done),
+        PROMISE(test_what_waited_for_long_is_kept_from_when_the_ledger_got_it),
+        PROMISE(test_what_waited_for_long_is_held_from_when_the_ledger_got_it),
+        PROMISE(test_since_when_the_ledger_has_it_outlives_a_start),
         PROMISE(test_drained_segments_go),
         PROMISE(test_a_full_spool_refuses_until_it_is_drained),
         PROMISE(test_kept_segments_make_room_the_oldest_first),

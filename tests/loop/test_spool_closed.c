@@ -10,10 +10,12 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "spool/bytes.h"
 #include "spool/checkpoint.h"
+#include "spool/crc.h"
 #include "spool/segment.h"
 
-enum { SPOOLS = 60, SLOT = 80, SLOTS = 2, RECORDS = 30 };
+enum { SPOOLS = 60, SLOT = 88, SLOTS = 2, RECORDS = 30 };
 
 static const int64_t FOREVER_MS = INT64_C(100) * 365 * 24 * 3600 * 1000;
 
@@ -149,6 +151,38 @@ static void test_what_is_not_drained_is_read_from_there_on(void **state) {
         assert_whole(found.spools[0], RECORDS);
         let_go(&found);
     }
+}
+
+static void write_slot_as_version_1(struct spool_house *house, const char *path, size_t at) {
+    enum { SLOT_1 = 80, VERSION_AT = 8, CRC_AT = 12, SUMMED_AT = 16 };
+    struct text content = disk_sim_content(house->sim, path);
+    if (content.size < at + SLOT)
+        return; /* not written yet */
+    char *old = memory_copy(content.data, content.size);
+    char *slot = old + at;
+    memset(slot + SLOT_1, 0, SLOT - SLOT_1);
+    bytes_put_32(slot + VERSION_AT, 1);
+    uint32_t crc = crc_add(0, slot, CRC_AT);
+    bytes_put_32(slot + CRC_AT, crc_add(crc, slot + SUMMED_AT, SLOT_1 - SUMMED_AT));
+    disk_sim_put(house->sim, path, text_slice(old, content.size));
+    free(old);
+}
+
+static void test_a_checkpoint_of_version_1_is_read(void **state) {
+    struct spool_house *house = *state;
+    char path[64];
+    run(house, RECORDS);
+    spool_drained(house->spool, RECORDS - 1);
+    snprintf(path, sizeof path, "/spool/%s/checkpoint", spool_id(house->spool));
+    spool_house_end(house);
+    write_slot_as_version_1(house, path, 0);
+    write_slot_as_version_1(house, path, 4096);
+    struct found found = adopt(house);
+    struct spool_figures figures;
+    spool_figures(found.spools[0], &figures);
+    assert_int_equal(figures.undrained, 1);
+    assert_whole(found.spools[0], RECORDS);
+    let_go(&found);
 }
 
 static void spoil_slot(struct spool_house *house, const char *path, size_t at) {
@@ -323,8 +357,7 @@ static void test_what_is_only_kept_is_let_go_the_oldest_first(void **state) {
     assert_false(spool_is_done(left));
     assert_int_equal(spool_let_go(left, INT64_MAX, SPOOL_KEPT), before - gone);
     assert_int_equal(owed_let_go(left), 0);
-    assert_true(spool_is_done(left));
-    assert_true(spool_remove(&left));
+    assert_true(spool_house_remove(house, left));
     free(found.spools);
     assert_int_equal(disk_sim_used(house->sim), 0);
 }
@@ -427,6 +460,7 @@ int main(void) {
         PROMISE(test_sixty_drained_spools_cost_a_start_no_record),
         PROMISE(test_what_a_killed_process_left_is_read_once),
         PROMISE(test_what_is_not_drained_is_read_from_there_on),
+        PROMISE(test_a_checkpoint_of_version_1_is_read),
         PROMISE(test_where_a_closed_checkpoint_is_damaged_all_is_read_and_nothing_lost),
         PROMISE(test_an_adopted_spool_gives_back_what_holds_no_records),
         PROMISE(test_a_disk_that_takes_nothing_back_is_told_of_as_it_is),

@@ -296,6 +296,36 @@ static void test_who_ends_in_a_sync_that_hangs_hears_no_yes_before_it_is_true(vo
     spool_house_check(house);
 }
 
+static bool is_told_to_hang(struct spool_house *house) {
+    return house->downs == 1 && !spool_writable(house->spool);
+}
+
+static bool one_is_refused(struct spool_house *house) {
+    return outcomes(house, SPOOL_REFUSED) == 1;
+}
+
+/* Nor is more memory taken then for what cannot be written. */
+static void test_a_disk_that_hangs_is_one_that_cannot_be_written_until_it_speaks(void **state) {
+    struct spool_house *house = *state;
+    spool_house_end(house);
+    house->options.patience_ms = WHILE_MS;
+    assert_true(spool_house_start(house));
+    assert_int_equal(outcome_of_one_put(house), SPOOL_SYNCED);
+    disk_sim_hold_syncs(house->sim, true);
+    spool_house_put(house, 3);
+    spool_house_wait(house, is_told_to_hang);
+    assert_true(spool_trouble(house->spool).size > 0);
+    spool_house_put(house, 1);
+    spool_house_wait(house, one_is_refused);
+    disk_sim_hold_syncs(house->sim, false);
+    spool_house_wait(house, out_of_trouble);
+    assert_int_equal(spool_trouble(house->spool).size, 0);
+    spool_house_settle(house);
+    assert_int_equal(outcome_of_one_put(house), SPOOL_SYNCED);
+    assert_int_equal(outcomes(house, SPOOL_SYNCED), 5);
+    check_after_power_cut(house);
+}
+
 /* ---------------------------------------------------------------- reading */
 
 static int adopted_count(struct spool_house *house) {
@@ -399,12 +429,31 @@ static void test_what_a_disk_does_not_let_go_of_is_not_found_again(void **state)
     spool_drained(adopted[0], RECORDS);
     assert_true(spool_is_done(adopted[0]));
     disk_sim_fail(house->sim, DISK_SIM_REMOVE, EROFS, -1);
-    assert_false(spool_remove(&adopted[0]));
+    assert_false(spool_house_remove(house, adopted[0]));
     assert_false(spool_is_done(adopted[0]));
     assert_int_equal(adopted_count(house), 0);
     spool_destroy(adopted[0]);
     disk_sim_fail(house->sim, DISK_SIM_REMOVE, 0, 0);
     assert_true(spool_house_recover(house)); /* as the next start */
+    assert_int_equal(spools_on(house), 0);
+    free(adopted);
+}
+
+/* The loop has others to serve. */
+static void test_a_removal_on_a_disk_that_hangs_keeps_nobody_waiting(void **state) {
+    struct spool_house *house = *state;
+    struct spool **adopted;
+    struct string why = {0};
+    leave_some_behind(house);
+    assert_int_equal(spool_adopt(house->loop, &house->options, &adopted, &why), 1);
+    spool_drained(adopted[0], RECORDS);
+    disk_sim_hold_syncs(house->sim, true);
+    assert_false(spool_remove(&adopted[0])); /* fails where it waits for the disk */
+    spool_house_wait(house, a_sync_is_held);
+    assert_false(spool_remove(&adopted[0]));
+    assert_int_equal(spools_on(house), 1);
+    disk_sim_hold_syncs(house->sim, false);
+    assert_true(spool_house_remove(house, adopted[0]));
     assert_int_equal(spools_on(house), 0);
     free(adopted);
 }
@@ -492,11 +541,13 @@ int main(void) {
         PROMISE(test_a_folder_whose_sync_fails_does_not_let_the_spool_outgrow_its_size),
         PROMISE(test_while_a_sync_hangs_nothing_is_said_and_the_loop_runs),
         PROMISE(test_who_ends_in_a_sync_that_hangs_hears_no_yes_before_it_is_true),
+        PROMISE(test_a_disk_that_hangs_is_one_that_cannot_be_written_until_it_speaks),
         PROMISE(test_what_cannot_be_read_is_no_empty_spool),
         PROMISE(test_one_read_that_fails_is_never_taken_for_the_end),
         PROMISE(test_a_reader_that_fell_behind_is_told_when_the_files_cannot_be_read),
         PROMISE(test_a_disk_that_has_become_read_only_is_drained),
         PROMISE(test_what_a_disk_does_not_let_go_of_is_not_found_again),
+        PROMISE(test_a_removal_on_a_disk_that_hangs_keeps_nobody_waiting),
         PROMISE(test_a_spool_that_somebody_holds_is_left_alone),
         PROMISE(test_a_disk_that_takes_nothing_lets_none_be_made_and_none_is_left),
         PROMISE(test_one_error_while_one_is_made_leaves_nothing_behind),
