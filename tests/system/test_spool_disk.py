@@ -45,14 +45,14 @@ class SpoolDisk(Story):
         run([compiler, "-shared", "-fPIC", "-O1", "-o", behind, SYSTEM / "clock_behind.c"])
         house.serve_settings = {"spool": {"directory": str(house.spool_folder), "keep": "1m"}}
         house.serve_wrap = ["env", f"LD_PRELOAD={behind}"]
+        house.redis.start()
         house.start_serve()
         body = b'{"event":"ping","event_id":"evt_1","data":{}}'
         self.assertEqual(house.post(body, t=int(time.time()) - 3600).status, 200)
-        house.serve.kill()
+        house.serve.stop()  # which has drained it, an hour ago
         if not can_be_mounted_read_only(str(house.spool_folder)):
             self.skipTest("a read-only mount takes a namespace that we are not allowed here")
         house.serve_wrap = [*READ_ONLY, house.spool_folder]
-        house.redis.start()
         house.start_serve()
         house.serve.said("spool cannot be removed, the next start tries again")
         # It has looked round when it has seen what comes now.
