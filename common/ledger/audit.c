@@ -118,7 +118,7 @@ static void note_ids(const struct redis_value *ids, struct string *named, size_t
             string_add_of(named, " ...");
 }
 
-static void ask_page(struct audit *);
+static void ask_page(struct audit *, const struct redis_value *left);
 
 static void on_page(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct audit *audit = arg;
@@ -135,8 +135,9 @@ static void on_page(void *arg, enum redis_outcome outcome, const struct redis_va
     audit->trimmed_after = redis_integer(redis_item(reply, 6));
     note_ids(redis_item(reply, 4), &audit->not_pending, &audit->not_pending_count);
     note_ids(redis_item(reply, 5), &audit->not_there, &audit->not_there_count);
-    if (!walked || audit->cursor[0]) {
-        ask_page(audit);
+    const struct redis_value *left = redis_item(reply, 7);
+    if (!walked || audit->cursor[0] || left->count) {
+        ask_page(audit, left);
         return;
     }
     struct audit_service *service = &audit->services[audit->at];
@@ -148,7 +149,8 @@ static void on_page(void *arg, enum redis_outcome outcome, const struct redis_va
     look_at_service(audit);
 }
 
-static void ask_page(struct audit *audit) {
+/* `left`: owed ids that the page before this one did not come to. */
+static void ask_page(struct audit *audit, const struct redis_value *left) {
     struct ledger *ledger = audit->op.ledger;
     struct text service = text_of(audit->services[audit->at].name);
     struct command command = {.script = &script_audit_page};
@@ -160,6 +162,8 @@ static void ask_page(struct audit *audit) {
     command_text_of(&command, audit->place);
     command_number(&command, PAGE);
     command_text_of(&command, audit->cursor);
+    for (size_t i = 0; left && i < left->count; i++)
+        command_text(&command, redis_text(redis_item(left, i)));
     command_send(&command, ledger->redis, DEADLINE_MS, true, on_page, audit);
 }
 
@@ -204,7 +208,7 @@ static void on_service(void *arg, enum redis_outcome outcome, const struct redis
     size_t before = audit->report.finding_count;
     judge_group(audit, service, reply);
     service->balances = audit->report.finding_count == before;
-    ask_page(audit);
+    ask_page(audit, NULL);
 }
 
 static void start_service(struct audit *audit) {

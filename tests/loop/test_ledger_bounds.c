@@ -136,6 +136,30 @@ static void test_what_is_owed_is_healed_without_a_look_at_its_body(void **state)
     assert_int_equal(books_assert_balances(books).owed, EVENTS);
 }
 
+static int script_calls(struct books *books) {
+    int calls = -1;
+    const char *stats = strstr(redis_house_say(books->redis, "INFO commandstats"), "_evalsha:");
+    assert_non_null(stats);
+    sscanf(stats, "_evalsha:calls=%d", &calls);
+    return calls;
+}
+
+/* Nothing stands between start and place, so that all its pages are for what is owed. */
+static void
+test_the_audit_looks_at_a_mebibyte_of_what_is_owed_at_once_and_at_all_of_it(void **state) {
+    struct books *books = *state;
+    add_owed_too_long(books);
+    books_say(books,
+              "EVAL \"redis.call('HSET', KEYS[1], 'start', redis.call('HGET', KEYS[2], "
+              "'crm')) redis.call('XDEL', KEYS[3], redis.call('HKEYS', KEYS[4])[%d])\" 4 "
+              "kula:service:crm kula:places kula:events kula:owed:crm",
+              EVENTS);
+    books_say(books, "CONFIG RESETSTAT");
+    books_assert_found(books, "1 owed events are no longer in");
+    /* For the stream, for the service, and for its pages. */
+    assert_int_equal(script_calls(books), 1 + 1 + (EVENTS + 1) / A_CALL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, books_set_up, books_tear_down)
 
 int main(void) {
@@ -147,6 +171,7 @@ int main(void) {
         TEST(test_a_call_buries_a_mebibyte_of_the_heads),
         TEST(test_a_call_buries_a_mebibyte_of_the_heads_while_nothing_is_handed_out),
         TEST(test_what_is_owed_is_healed_without_a_look_at_its_body),
+        TEST(test_the_audit_looks_at_a_mebibyte_of_what_is_owed_at_once_and_at_all_of_it),
     };
     return cmocka_run_group_tests_name("ledger_bounds", tests, NULL, NULL);
 }
