@@ -100,6 +100,7 @@ static void look_nowhere(void *arg, struct config *config) {
 struct config *config_parse_with(struct text yaml, const char *name, enum config_for needs,
                                  config_look_fn *look, void *arg, struct string *problems) {
     struct config_draft *draft = config_draft_create(name, needs);
+    string_add(&draft->yaml, yaml);
     struct yaml_node *root = yaml_read(yaml, on_refused, draft);
     if (root) {
         read_tree(draft, root);
@@ -166,6 +167,13 @@ struct config *config_load_with(const char *file, enum config_for needs, config_
 
 struct config *config_load(const char *file, enum config_for needs, struct string *problems) {
     return config_load_with(file, needs, look_nowhere, NULL, problems);
+}
+
+struct config *config_again_with(const struct config *config, config_look_fn *look, void *arg,
+                                 struct string *problems) {
+    const struct config_draft *draft = (const void *)config;
+    return config_parse_with(string_text(&draft->yaml), config->file, draft->needs, look, arg,
+                             problems);
 }
 
 void config_destroy(struct config *config) {

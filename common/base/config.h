@@ -171,6 +171,10 @@ void config_destroy(struct config *);
 typedef void config_look_fn(void *arg, struct config *);
 struct config *config_load_with(const char *file, enum config_for, config_look_fn *look, void *arg,
                                 struct string *problems);
+/* The same configuration once more: from the text that it was read from, whatever the file holds by
+ * now, and with what is in the files that it names. */
+struct config *config_again_with(const struct config *, config_look_fn *look, void *arg,
+                                 struct string *problems);
 struct config *config_parse_with(struct text yaml, const char *name, enum config_for,
                                  config_look_fn *look, void *arg, struct string *problems);
 /* From within a config_look_fn. The path is as in config_print; what has a mistake already gets no

@@ -59,6 +59,7 @@ void config_draft_destroy(struct config_draft *draft) {
     }
     free(draft->notes);
     finish_problems(draft);
+    string_finish(&draft->yaml);
     free(draft->config.file);
     free(draft);
 }

@@ -22,6 +22,7 @@ struct config_problem {
 struct config_draft {
     struct config config; /* first: others hold a pointer to it */
     enum config_for needs;
+    struct string yaml;        /* that it is read from */
     struct config_note *notes; /* in the order of the table */
     size_t note_count;
     struct config_problem *problems;

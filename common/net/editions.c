@@ -12,7 +12,7 @@
 #include "net/file_watch.h"
 #include "net/supervisor.h"
 
-enum { LOOK_AT_FILES_MS = 1000, LOOK_AT_RETIRED_MS = 1000 };
+enum { LOOK_AT_FILES_MS = 1000, LOOK_AT_RETIRED_MS = 1000, TRY_AGAIN_MS = 5000 };
 
 struct retired { /* something under way may still hold it */
     LIST_ENTRY(retired) entry;
@@ -26,6 +26,8 @@ struct editions {
     LIST_HEAD(retired_list, retired) retired;
     struct file_watch *watch;
     struct loop_timer *look_at_retired;
+    struct loop_timer *try_again; /* set: what is in the files was refused */
+    struct string told;           /* and why, as the log has it; empty: it was not */
 };
 
 static const struct metric_family reloads_total = {
@@ -90,14 +92,23 @@ static void take(struct editions *editions, struct edition *is) {
 
 /* ---- Reading it again ---- */
 
-static void refuse(struct editions *editions, const char *cause, const struct string *problems) {
-    struct text rest = string_text(problems);
+static void tell_refusal(struct editions *editions, const char *cause, struct text rest) {
     count(editions, "refused");
     log_error("reload refused, everything stays as it was cause=%s", cause);
     while (rest.size) {
         struct text line = text_cut(&rest, '\n');
         log_error("configuration mistake problem=%.*s", TEXT_ARG(line));
     }
+}
+
+/* Not each mistake is mended by a change of a file that is looked at, and nobody is there to say
+ * when it is. */
+static void refuse_files(struct editions *editions, struct text problems) {
+    if (!text_equal(problems, string_text(&editions->told)))
+        tell_refusal(editions, "file", problems);
+    string_clear(&editions->told);
+    string_add(&editions->told, problems);
+    loop_timer_set(editions->try_again, TRY_AGAIN_MS);
 }
 
 static void tell_restart(const struct editions *editions, const struct edition *edition) {
@@ -111,6 +122,8 @@ static void tell_restart(const struct editions *editions, const struct edition *
 static void consider(struct editions *editions, const char *cause, struct edition *edition,
                      int64_t began_ms) {
     struct string changed = {0};
+    string_clear(&editions->told);
+    loop_timer_cancel(editions->try_again);
     editions->ways->compare(editions->current, edition, CONFIG_CHANGE_LIVE, &changed);
     tell_restart(editions, edition);
     count(editions, changed.size ? "taken" : "unchanged");
@@ -125,27 +138,35 @@ static void consider(struct editions *editions, const char *cause, struct editio
     string_finish(&changed);
 }
 
-static void read_again(struct editions *editions, const char *cause) {
+static void read_configuration(struct editions *editions) {
     int64_t began_ms = clock_steady_ms();
     struct string problems = {0};
     const char *file = editions->ways->config(editions->needs.first)->file;
     struct edition *edition = editions->ways->load(file, &problems);
     if (edition)
-        consider(editions, cause, edition, began_ms);
+        consider(editions, "SIGHUP", edition, began_ms);
     else
-        refuse(editions, cause, &problems);
+        tell_refusal(editions, "SIGHUP", string_text(&problems));
     string_finish(&problems);
 }
 
 static void on_hangup(void *arg) {
-    const struct editions *editions = arg;
+    struct editions *editions = arg;
     supervisor_reloading(editions->needs.supervisor);
-    read_again(arg, "SIGHUP");
+    read_configuration(editions);
     supervisor_ready(editions->needs.supervisor, NULL);
 }
 
-static void on_file_changed(void *arg) {
-    read_again(arg, "file");
+static void read_files(void *arg) {
+    struct editions *editions = arg;
+    int64_t began_ms = clock_steady_ms();
+    struct string problems = {0};
+    struct edition *edition = editions->ways->again(editions->current, &problems);
+    if (edition)
+        consider(editions, "file", edition, began_ms);
+    else
+        refuse_files(editions, string_text(&problems));
+    string_finish(&problems);
 }
 
 struct editions *editions_start(const struct editions_needs *needs) {
@@ -155,7 +176,8 @@ struct editions *editions_start(const struct editions_needs *needs) {
     editions->current = needs->first;
     LIST_INIT(&editions->retired);
     editions->look_at_retired = loop_timer_create(needs->loop, on_look_at_retired, editions);
-    editions->watch = file_watch_create(needs->loop, LOOK_AT_FILES_MS, on_file_changed, editions);
+    editions->try_again = loop_timer_create(needs->loop, read_files, editions);
+    editions->watch = file_watch_create(needs->loop, LOOK_AT_FILES_MS, read_files, editions);
     watch_files(editions);
     loop_on_signal(needs->loop, SIGHUP, on_hangup, editions);
     return editions;
@@ -170,5 +192,7 @@ void editions_stop(struct editions *editions) {
         editions->ways->destroy(editions->current);
     file_watch_destroy(editions->watch);
     loop_timer_destroy(editions->look_at_retired);
+    loop_timer_destroy(editions->try_again);
+    string_finish(&editions->told);
     free(editions);
 }

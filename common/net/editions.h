@@ -1,10 +1,12 @@
 /* Editions: the configuration as it was read at one moment, with all that a running
  * program has made of it.
  *
- * It is read again at SIGHUP, and when a file that the program names has another
- * content, and taken whole or not at all: an edition with a mistake in it changes
- * nothing. What only a start can take is named in a warning. What is under way keeps
- * to the edition that it began with, so an old one stays until nobody holds it. */
+ * It is read again at SIGHUP. When a file that it names has another content, only such
+ * files are: the configuration itself may be half done, and whoever edits it says when
+ * it is ready. Either is taken whole or not at all: an edition with a mistake in it
+ * changes nothing, and where it was in the files it is tried again by itself. What only a start can
+ * take is named in a warning. What is under way keeps to the edition that it began with, so an old
+ * one stays until nobody holds it. */
 #pragma once
 #include "base/config_compare.h"
 #include "base/metrics.h"
@@ -18,6 +20,8 @@ struct supervisor;
 struct editions_ways { /* what the program does with one */
     /* `file` as for config_load. NULL with a line for each mistake. */
     struct edition *(*load)(const char *file, struct string *problems);
+    /* The same configuration, with what is in its files by now. NULL as above. */
+    struct edition *(*again)(const struct edition *, struct string *problems);
     void (*destroy)(struct edition *);
     const struct config *(*config)(const struct edition *);
     /* The keys that differ, as config_compare names them, what is in their files included. */

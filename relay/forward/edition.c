@@ -13,13 +13,20 @@ static void look(void *arg, struct config *config) {
     certificates_check_redis(config);
 }
 
-struct edition *edition_load(const char *file, struct string *problems) {
-    struct config *config = config_load_with(file, CONFIG_FOR_FORWARD, look, NULL, problems);
+static struct edition *edition_of(struct config *config) {
     if (!config)
         return NULL;
     struct edition *edition = memory_new(sizeof *edition);
     edition->config = config;
     return edition;
+}
+
+struct edition *edition_load(const char *file, struct string *problems) {
+    return edition_of(config_load_with(file, CONFIG_FOR_FORWARD, look, NULL, problems));
+}
+
+struct edition *edition_again(const struct edition *was, struct string *problems) {
+    return edition_of(config_again_with(was->config, look, NULL, problems));
 }
 
 void edition_destroy(struct edition *edition) {

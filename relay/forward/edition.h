@@ -11,6 +11,8 @@ struct edition {
 
 /* `file` as for config_load. NULL with one line for each mistake in `problems`. */
 struct edition *edition_load(const char *file, struct string *problems);
+/* Of the same configuration, with what is in its files by now. */
+struct edition *edition_again(const struct edition *, struct string *problems);
 void edition_destroy(struct edition *);
 
 const struct config *edition_config(const struct edition *);

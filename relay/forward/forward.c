@@ -158,6 +158,7 @@ static bool is_held(void *arg, const struct edition *edition) {
 
 static const struct editions_ways ways = {
     .load = edition_load,
+    .again = edition_again,
     .destroy = edition_destroy,
     .config = edition_config,
     .compare = edition_compare,

@@ -1,7 +1,6 @@
 #include "serve/reload.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/config_watch.h"
 #include "base/log.h"
@@ -78,15 +77,12 @@ static void set_shown(struct reload *reload, size_t i, struct ssl_ctx_st *tls) {
                tls_validity(tls).until_s);
 }
 
-/* The edition's certificate for a listener that runs. NULL: it has none, or stands elsewhere
- * now: listeners move at a restart, and until then keep what they show. */
+/* The edition's certificate for a listener that runs. NULL: it is plain, or is not there any more:
+ * listeners come and go at a restart, and until then keep what they show. */
 static struct ssl_ctx_st *certificate_for(const struct reload *reload, size_t i,
                                           const struct edition *edition) {
-    const struct config_listener *runs = &reload->needs.first->config->listeners[i];
-    if (!runs->certificate || i >= edition->config->listener_count ||
-        strcmp(runs->address, edition->config->listeners[i].address) != 0)
-        return NULL;
-    return certificates_of(edition->certificates, i);
+    const struct config *runs = reload->needs.first->config;
+    return runs->listeners[i].certificate ? edition_certificate(edition, runs, i) : NULL;
 }
 
 static void show(struct reload *reload, const struct edition *edition) {
@@ -133,6 +129,7 @@ static bool is_held(void *arg, const struct edition *edition) {
 
 static const struct editions_ways ways = {
     .load = edition_load,
+    .again = edition_again,
     .destroy = edition_destroy,
     .config = config_of,
     .compare = edition_compare,

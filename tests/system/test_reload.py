@@ -105,7 +105,58 @@ class Reload(Story):
         self.assertEqual(self.shown(first), "first")
         self.assertEqual(self.status(), 200)
 
+    def test_a_listener_that_was_put_before_the_others_does_not_keep_them_from_a_renewed_certificate(self):
+        first = str(self.house.folder / "first.crt")
+        self.start()
+        self.house.listeners.insert(0, {"address": "127.0.0.2:0"})
+        self.house.endpoint("second", "/webhooks/second")  # a change that is taken
+        self.reload()
+        self.assertEqual(self.shown(first), "first")
+        second = self.certificate("second")
+        self.serve.said("reload taken", 20, cause="file", changed="serve.listen[2].certificate")
+        self.assertEqual(self.shown(second), "second")
+
     # Secrets.
+
+    def test_an_edit_that_is_not_done_is_not_taken_because_a_secret_is_exchanged_meanwhile(self):
+        self.start()
+        self.house.endpoints[0]["path"] = "/webhooks/half-done"
+        self.house.configure()
+        self.exchange(NEW)
+        self.assertEqual((self.status(NEW), self.status(NEW, "/webhooks/half-done")), (200, 404))
+        self.house.endpoints[0]["stale"] = "perhaps"
+        self.house.configure()
+        self.exchange(SECRET)  # and no mistake in it keeps a secret out
+        self.assertEqual((self.status(SECRET), self.status(NEW)), (200, 401))
+        self.assertEqual(self.serve.value("reloads_total", outcome="refused"), 0)
+        self.house.endpoints[0]["stale"] = "accept"
+        self.reload()
+        self.assertEqual((self.status(path="/webhooks/half-done"), self.status()), (200, 404))
+
+    def exchange(self, secret):
+        before = self.serve.value("reloads_total", outcome="taken")
+        os.replace(self.house.write("incoming", secret), self.house.folder / "secret")
+        self.serve.wait("reloads_total", {"outcome": "taken"}, before + 1, 20)
+
+    def test_a_refused_secret_is_tried_again_by_itself_and_what_is_wrong_is_told_once(self):
+        password = self.house.write("password", b"")  # which nobody watches
+        self.start()
+        self.house.redis_settings = {"password_file": str(password)}
+        self.house.write("password", b"whatever")
+        self.house.endpoint("second", "/webhooks/second")
+        self.reload()
+        self.house.write("password", b"")
+        os.replace(self.house.write("incoming", NEW), self.house.folder / "secret")
+        [problem] = self.mistakes(1)
+        self.assertIn("redis.password_file", problem)
+        time.sleep(6)  # by then it was tried again
+        self.assertEqual(len(self.serve.logged("configuration mistake")), 1)
+        self.assertEqual((self.status(SECRET), self.status(NEW)), (200, 401))
+        self.house.write("password", b"whatever")
+        self.serve.said("reload taken", 20, cause="file")
+        self.assertEqual((self.status(SECRET), self.status(NEW)), (401, 200))
+        self.house.redis_settings = {}
+        self.house.configure()
 
     def test_a_secret_is_exchanged_without_a_word_as_kubernetes_does_it(self):
         volume = self.house.folder / "volume"

@@ -338,6 +338,20 @@ class ServicesReload(Story):
         for secret in ("first signing", "second signing"):
             self.assertNotIn(secret, everything)
 
+    def test_an_edit_that_is_not_done_is_not_taken_because_a_file_changes(self):
+        token = self.house.write("token", b"first")
+        crm = self.house.service("crm", header_files={"Authorization": str(token)})
+        self.start()
+        done = dict(self.settings("crm"))
+        self.settings("crm").update(url="http://127.0.0.1:1/half-done", timeout="a while")
+        self.house.configure()
+        os.replace(self.house.write("incoming", b"second"), token)
+        self.wait_taken("services[0].header_files.Authorization")
+        crm.wait_delivered(self.post())
+        self.assertEqual(crm.requests[-1].header("Authorization"), "second")
+        self.settings("crm").update(done)
+        self.house.configure()
+
     def test_a_ca_that_is_exchanged_in_its_file_holds_for_the_next_attempt(self):
         crt, key = certificates.make(self.house.folder, "renewed")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -616,6 +616,31 @@ static void test_the_file_is_found_as_the_manual_says(void **state) {
     string_finish(&lines);
 }
 
+static void look_nowhere(void *arg, struct config *config) {
+    (void)arg;
+    (void)config;
+}
+
+static void test_once_more_it_is_read_from_its_text_and_from_what_is_in_its_files(void **state) {
+    (void)state;
+    struct string lines = {0};
+    write_file("again.yaml", two_services);
+    struct config *config = config_load("again.yaml", CONFIG_FOR_FORWARD, &lines);
+    assert_non_null(config);
+    write_file("again.yaml", "half done: [");
+    struct config *again = config_again_with(config, look_nowhere, NULL, &lines);
+    assert_non_null(again);
+    assert_string_equal(again->file, "again.yaml");
+    assert_int_equal(again->service_count, 2);
+    config_destroy(config);
+    unlink("again.yaml");
+    config = config_again_with(again, look_nowhere, NULL, &lines);
+    assert_non_null(config);
+    config_destroy(again);
+    config_destroy(config);
+    string_finish(&lines);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_key_arrives_redis_and_serve),
@@ -636,6 +661,7 @@ int main(void) {
         cmocka_unit_test(test_what_is_too_large_is_refused),
         cmocka_unit_test(test_a_long_wrong_value_is_cut_between_characters),
         cmocka_unit_test(test_the_file_is_found_as_the_manual_says),
+        cmocka_unit_test(test_once_more_it_is_read_from_its_text_and_from_what_is_in_its_files),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
