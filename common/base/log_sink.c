@@ -83,6 +83,8 @@ static bool write_out(struct text *t) {
 }
 
 static bool finish_begun(void) {
+    if (begun_at == begun.size)
+        return true;
     struct text left = text_slice(begun.data + begun_at, begun.size - begun_at);
     bool whole = write_out(&left);
     begun_at = begun.size - left.size;
