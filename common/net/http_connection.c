@@ -345,6 +345,6 @@ void http_connection_drain(struct http_connection *connection) {
     connection->progress.draining_since_ms = connection->server->draining_since_ms;
     if (phase == HTTP_IDLE)
         enter(connection, HTTP_IDLE);
-    else if (phase == HTTP_SHAKING || phase == HTTP_HEAD)
+    else if (phase == HTTP_SHAKING || phase == HTTP_HEAD || phase == HTTP_BODY)
         set_deadline(connection);
 }

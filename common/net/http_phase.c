@@ -33,24 +33,29 @@ static int64_t earlier(int64_t a_ms, int64_t b_ms) {
     return a_ms < b_ms ? a_ms : b_ms;
 }
 
+/* A server that is to end has closed its door, and nobody shall keep it closed by saying nothing:
+ * an honest sender needs milliseconds for its head, and sends its body at once. */
+static int64_t hurried(const struct http_progress *progress, const struct http_limits *limits,
+                       int64_t end_ms, int64_t earned_ms) {
+    int64_t since_ms = progress->since_ms > progress->draining_since_ms
+                           ? progress->since_ms
+                           : progress->draining_since_ms;
+    if (progress->trusted || !progress->draining_since_ms)
+        return end_ms;
+    return earlier(end_ms, since_ms + limits->hurry_ms + earned_ms);
+}
+
 /* Time for a body is given in advance, and more of it for what has come: who sends slower than
  * the least rate is not worth waiting for, however busy it looks. */
 static int64_t body_end_ms(const struct http_progress *progress, const struct http_limits *limits) {
     int64_t earned_ms = (int64_t)progress->body_bytes * 1000 / limits->body_rate;
     int64_t end_ms = progress->since_ms + limits->body_ms + earned_ms;
+    end_ms = hurried(progress, limits, end_ms, earned_ms);
     return earlier(end_ms, progress->request_since_ms + limits->request_ms);
 }
 
-/* A server that is to end has closed its door, and nobody shall keep it closed by saying nothing:
- * an honest sender needs milliseconds for this. */
 static int64_t head_end_ms(const struct http_progress *progress, const struct http_limits *limits) {
-    int64_t end_ms = progress->since_ms + limits->request_ms;
-    int64_t hurry_since_ms = progress->since_ms > progress->draining_since_ms
-                                 ? progress->since_ms
-                                 : progress->draining_since_ms;
-    if (progress->trusted || !progress->draining_since_ms)
-        return end_ms;
-    return earlier(end_ms, hurry_since_ms + limits->hurry_ms);
+    return hurried(progress, limits, progress->since_ms + limits->request_ms, 0);
 }
 
 int64_t http_phase_left_ms(const struct http_progress *progress, const struct http_limits *limits,

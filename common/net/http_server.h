@@ -79,7 +79,7 @@ struct http_limits {
     int64_t body_rate;  /* 16 KiB earn a second */
     int64_t idle_ms;    /* 60 s */
     int64_t drain_ms;   /* 1 s: for what still comes in after a last answer */
-    int64_t hurry_ms;   /* 2 s: while draining, for a stranger's handshake and for its head */
+    int64_t hurry_ms;   /* 2 s: while draining, for a stranger's handshake, its head, its body */
     int64_t age_ms;     /* 1 h: an older connection is closed with its next answer, */
     int64_t requests;   /* and any after 1000 answers */
 };
@@ -106,9 +106,9 @@ void http_server_set_tls(struct http_server *, size_t listener, struct ssl_ctx_s
 
 /* Drain: no new connection is accepted, but for half a second, `beside` others, those that were
  * about to come. Idle ones have drain_ms for a last request, since one may be on its way, and are
- * then closed; one that has shown nobody who it is has hurry_ms for its handshake and its head;
- * answers still to come carry "Connection: close". on_empty comes once, later, when the last
- * connection has gone. */
+ * then closed; one that has shown nobody who it is has hurry_ms for its handshake, for its head,
+ * and for its body besides what that earns; answers still to come carry "Connection: close".
+ * on_empty comes once, later, when the last connection has gone. */
 void http_server_drain(struct http_server *, loop_fn *on_empty, void *arg);
 /* Cuts what is left; exchanges stay answerable, to nobody. Not from within a handler's callback. */
 void http_server_destroy(struct http_server *);

@@ -38,7 +38,7 @@ static void test_each_phase_has_a_fixed_end(void **state) {
         assert_int_equal(http_phase_left_ms(&cases[i].progress, &limits, 1000), cases[i].left_ms);
 }
 
-static void test_while_draining_a_stranger_has_a_moment_for_its_head(void **state) {
+static void test_while_draining_a_stranger_has_a_moment_for_its_head_and_its_body(void **state) {
     (void)state;
     static const struct {
         struct http_progress progress;
@@ -49,11 +49,23 @@ static void test_while_draining_a_stranger_has_a_moment_for_its_head(void **stat
         {{.phase = HTTP_HEAD, .since_ms = 4700, .draining_since_ms = 4500}, 1700},
         {{.phase = HTTP_HEAD, .since_ms = -4900, .draining_since_ms = 4500}, 100},
         {{.phase = HTTP_HEAD, .since_ms = 3000, .draining_since_ms = 4500, .trusted = true}, 8000},
-        /* Its head is there: it is about to be stored. */
         {{.phase = HTTP_BODY,
           .since_ms = 4000,
           .request_since_ms = 3000,
           .draining_since_ms = 4500},
+         1500},
+        /* One that is on its way has the time that it earns. */
+        {{.phase = HTTP_BODY,
+          .since_ms = 4000,
+          .request_since_ms = 3000,
+          .draining_since_ms = 4500,
+          .body_bytes = 1000},
+         2500},
+        {{.phase = HTTP_BODY,
+          .since_ms = 4000,
+          .request_since_ms = 3000,
+          .draining_since_ms = 4500,
+          .trusted = true},
          3000},
         {{.phase = HTTP_ANSWERING, .since_ms = 4000, .draining_since_ms = 4500}, 9000},
     };
@@ -74,7 +86,7 @@ static void test_we_wait_for_the_peer_until_its_request_is_whole(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_phase_has_a_fixed_end),
-        cmocka_unit_test(test_while_draining_a_stranger_has_a_moment_for_its_head),
+        cmocka_unit_test(test_while_draining_a_stranger_has_a_moment_for_its_head_and_its_body),
         cmocka_unit_test(test_we_wait_for_the_peer_until_its_request_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
