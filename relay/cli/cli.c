@@ -121,7 +121,9 @@ static const char *advice_for(struct text refusal) {
     static const struct {
         const char *begins, *advice;
     } rows[] = {
-        {"ERR The user executing the script can't ", rights}, /* Redis 7.0, within a script */
+        /* Within a script, as Redis 7.0 says it, and as later ones do. */
+        {"ERR The user executing the script can't ", rights},
+        {"ERR ACL failure in script: ", rights},
         {"NOPERM ", rights},
         {"OOM ", ": raise its maxmemory, or let the services drain"},
     };
