@@ -1,8 +1,9 @@
 /* The clocks: wall time for people and for Kula's timestamps, steady time for
  * anything that waits here, as timers do, and elapsed time for what ends by the
  * clock of another machine, as a lease in Redis does: that one is not suspended
- * with this one. Of a virtual machine that is paused no guest's clock tells. Pure code takes `now`
- * as a parameter instead. */
+ * with this one. Of a virtual machine that is paused no guest's clock tells.
+ *
+ * Pure code takes `now` as a parameter instead. */
 #pragma once
 #include <stdint.h>
 

@@ -4,9 +4,9 @@
  * It is read again at SIGHUP. When a file that it names has another content, only such
  * files are: the configuration itself may be half done, and whoever edits it says when
  * it is ready. Either is taken whole or not at all: an edition with a mistake in it
- * changes nothing, and where it was in the files it is tried again by itself. What only a start can
- * take is named in a warning. What is under way keeps to the edition that it began with, so an old
- * one stays until nobody holds it. */
+ * changes nothing, and where it was in the files it is tried again by itself. What only
+ * a start can take is named in a warning. What is under way keeps to the edition that it
+ * began with, so an old one stays until nobody holds it. */
 #pragma once
 #include "base/config_compare.h"
 #include "base/metrics.h"

@@ -22,18 +22,18 @@ static bool is_current(const struct spool *spool, const struct segment *segment)
 
 /* However long it waited here: what the ledger has had for a moment only, a ledger that fails over
  * or loses its last second forgets first, and what it dates its events by is when it got them. */
-static int64_t told_ms(const struct segment *segment) {
+static int64_t ages_from_ms(const struct segment *segment) {
     return segment->newest_ms > segment->drained_ms ? segment->newest_ms : segment->drained_ms;
 }
 
 /* So far as its age tells. */
 static bool is_owed(const struct spool *spool, const struct segment *segment) {
-    return told_ms(segment) >= spool->hold_since_ms;
+    return ages_from_ms(segment) >= spool->hold_since_ms;
 }
 
 static bool has_to_stay(const struct spool *spool, const struct segment *segment) {
     int64_t keep_since_ms = clock_wall_ms() - spool->options.keep_ms;
-    return told_ms(segment) > keep_since_ms || is_owed(spool, segment);
+    return ages_from_ms(segment) > keep_since_ms || is_owed(spool, segment);
 }
 
 /* How much is missing for so many segments to come; not above 0: nothing. */
