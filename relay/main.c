@@ -72,19 +72,14 @@ static const struct cli_command *find_command(const char *name) {
 }
 
 static int complain(const char *name) {
-    const struct cli_command *nearest = NULL;
-    size_t least = 3; /* further away is something else */
-    for (size_t i = 0; i < COMMANDS; i++) {
-        size_t distance = nearest_distance(name, commands[i].name);
-        if (distance >= least || distance >= strlen(commands[i].name))
-            continue;
-        least = distance;
-        nearest = &commands[i];
-    }
-    fprintf(stderr, "kula-relay: unknown command \"%s\"", name);
-    if (nearest)
-        fprintf(stderr, "; did you mean %s?", nearest->name);
-    fprintf(stderr, "\n`kula-relay help` lists the commands.\n");
+    struct nearest nearest = {.word = text_of(name)};
+    struct string sentence = {0};
+    for (size_t i = 0; i < COMMANDS; i++)
+        nearest_offer(&nearest, text_of(commands[i].name));
+    string_addf(&sentence, "kula-relay: unknown command \"%s\"", name);
+    nearest_add(&nearest, &sentence);
+    fprintf(stderr, "%s\n`kula-relay help` lists the commands.\n", sentence.data);
+    string_finish(&sentence);
     return CLI_USAGE;
 }
 

@@ -296,12 +296,12 @@ static void leave_out(struct config_draft *draft, const struct slot *slot,
 static void tell_unknown(struct config_draft *draft, const char *section, const struct slot *in,
                          const struct yaml_node *key) {
     struct text quoted = config_check_quoted(text_of(key->text));
-    const char *nearest = config_table_nearest(section, key->text);
+    struct nearest nearest = config_table_nearest(section, key->text);
     struct string sentence = {0};
     string_addf(&sentence, "%s%sunknown key \"%.*s\"", in->path, *in->path ? ": " : "",
                 TEXT_ARG(quoted));
-    if (nearest) {
-        string_addf(&sentence, "; did you mean \"%s\"?", nearest);
+    if (nearest.name.size) {
+        nearest_add(&nearest, &sentence);
     } else {
         const char *between = "; known here: ";
         for (size_t i = 0; i < config_table_rows; i++) {

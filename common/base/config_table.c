@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/config_check.h"
-#include "base/nearest.h"
 #include "base/pattern.h"
 #include "base/values.h"
 
@@ -544,24 +543,12 @@ const struct config_row *config_table_find(const char *section, const char *key)
     return NULL;
 }
 
-static bool begins_alike(const char *a, const char *b) {
-    size_t size = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
-    return size >= 4 && strncmp(a, b, size) == 0;
-}
-
-const char *config_table_nearest(const char *section, const char *key) {
-    const char *nearest = NULL;
-    size_t least = SIZE_MAX;
+struct nearest config_table_nearest(const char *section, const char *key) {
+    struct nearest nearest = {.word = text_of(key)};
     for (size_t i = 0; i < config_table_rows; i++) {
         const char *known = config_table_key(&config_table[i], section);
-        if (!known)
-            continue;
-        /* "password" means password_file, however long that is. */
-        size_t d = begins_alike(key, known) ? 1 : nearest_distance(key, known);
-        if (d < least && d <= 1 + strlen(known) / 4) {
-            least = d;
-            nearest = known;
-        }
+        if (known)
+            nearest_offer(&nearest, text_of(known));
     }
     return nearest;
 }

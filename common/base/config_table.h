@@ -2,6 +2,7 @@
  * --help and the print-out alike. Private to config*.c. */
 #pragma once
 #include "base/config.h"
+#include "base/nearest.h"
 
 enum config_type {
     CONFIG_TEXT,         /* char *: one value, as `check` wants it */
@@ -65,8 +66,8 @@ extern const size_t config_table_rows;
 /* The row's key within a section ("" is the whole file), NULL where it is not directly in it. */
 const char *config_table_key(const struct config_row *, const char *section);
 const struct config_row *config_table_find(const char *section, const char *key);
-/* The known key that looks most like this one; NULL where none does. */
-const char *config_table_nearest(const char *section, const char *key);
+/* The known key that looks most like this one. */
+struct nearest config_table_nearest(const char *section, const char *key);
 
 /* The number as a row of this type writes it. */
 bool config_table_number(enum config_type, struct text, int64_t *);

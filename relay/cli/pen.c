@@ -284,21 +284,17 @@ static void run(struct pen *pen) {
 }
 
 static bool reason_wrong(struct pen *pen) {
-    struct string known = {0};
-    const char *name, *nearest = NULL;
-    size_t least = 1 + strlen(pen->reason) / 3;
+    struct string known = {0}, hint = {0};
+    struct nearest nearest = {.word = text_of(pen->reason)};
+    const char *name;
     for (size_t i = 0; (name = judge_reason_name(i)); i++) {
-        size_t distance = nearest_distance(pen->reason, name);
         string_addf(&known, "%s%s", i ? ", " : "", name);
-        if (distance > least || (nearest && distance == least))
-            continue;
-        nearest = name;
-        least = distance;
+        nearest_offer(&nearest, text_of(name));
     }
-    options_wrong(&pen->cli.options,
-                  "nothing is penned for the reason \"%s\"%s%s%s; it is one of %s", pen->reason,
-                  nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "",
-                  known.data);
+    nearest_add(&nearest, &hint);
+    options_wrong(&pen->cli.options, "nothing is penned for the reason \"%s\"%.*s; it is one of %s",
+                  pen->reason, TEXT_ARG(string_text(&hint)), known.data);
+    string_finish(&hint);
     string_finish(&known);
     return false;
 }

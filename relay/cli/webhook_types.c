@@ -21,31 +21,17 @@ void webhook_types_finish(struct webhook_types *types) {
     *types = (struct webhook_types){0};
 }
 
-/* NULL where none is near; free() it. */
-static char *nearest(const struct webhook_types *types, const char *type) {
-    size_t least = 1 + strlen(type) / 3;
-    char *best = NULL;
-    for (size_t i = 0; i < types->listed->type_count; i++) {
-        char *known = text_copy(types->listed->types[i]);
-        size_t distance = nearest_distance(type, known);
-        if (distance > least || (best && distance == least)) {
-            free(known);
-            continue;
-        }
-        free(best);
-        best = known;
-        least = distance;
-    }
-    return best;
-}
-
 bool webhook_types_unknown(struct webhook_desk *desk, const struct webhook_types *types,
                            const char *type) {
-    char *near = nearest(types, type);
+    struct nearest nearest = {.word = text_of(type)};
+    struct string hint = {0};
+    for (size_t i = 0; i < types->listed->type_count; i++)
+        nearest_offer(&nearest, types->listed->types[i]);
+    nearest_add(&nearest, &hint);
     cli_fail(&desk->cli, CLI_FAILED,
-             "Kula lists no event \"%s\"%s%s%s (`kula-relay webhook events` shows all)", type,
-             near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-    free(near);
+             "Kula lists no event \"%s\"%.*s (`kula-relay webhook events` shows all)", type,
+             TEXT_ARG(string_text(&hint)));
+    string_finish(&hint);
     return false;
 }
 

@@ -112,7 +112,7 @@ class Pen(Story):
     def test_a_reason_that_there_is_not_is_no_success(self):
         self.post_penned(1)
         told = self.pen("drop", "--all", "--reason", "unmatchd", expect=2)
-        self.assertIn('the reason "unmatchd"; did you mean unmatched?', told.err)
+        self.assertIn('the reason "unmatchd"; did you mean "unmatched"?', told.err)
         reasons = re.search("it is one of (.*)", told.err)[1].split(", ")
         self.assertIn("did you mean", self.pen("list", "--reason", "no_jsn", expect=2).err)
         self.assertNotIn("did you mean", self.pen("list", "--reason", "whatever", expect=2).err)

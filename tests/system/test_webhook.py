@@ -84,7 +84,7 @@ class EveryVerb(Webhooks):
     def test_an_event_that_kula_does_not_list_is_told_with_the_nearest(self):
         for word in ("application.hird", "aplication.hired"):
             told = self.webhook("create", "--url", URL, "--events", f"job.created,{word}", expect=1).err
-            self.assertIn(f'"{word}"; did you mean application.hired?', told)
+            self.assertIn(f'"{word}"; did you mean "application.hired"?', told)
         self.assertIn('"nothing.*"', self.webhook("create", "--url", URL, "--events", "nothing.*",
                                                   expect=1).err)
         self.assertIn("application.hired", self.webhook("sample", "application.hird", expect=3).err)

@@ -65,7 +65,7 @@ class Plan(Webhooks):
         self.want({"id": "wh_9", "url": URL})
         self.assertIn("wh_9", self.webhook("plan", expect=3).err)
         self.want({"url": URL, "events": ["job.creatd"]})
-        self.assertIn("did you mean job.created", self.webhook("plan", expect=1).err)
+        self.assertIn('did you mean "job.created"', self.webhook("plan", expect=1).err)
         for _ in range(2):
             self.api.add(URL)
         self.want({"url": URL})
