@@ -55,8 +55,10 @@ bool admission_allows(const struct admission *admission, size_t held_bytes,
     if (more == 0 || held_bytes == 0)
         return true;
     /* Nor can promises of long bodies keep short ones out: each connection has a share of its own.
-     */
-    if (admission->connections && more <= admission->bytes_in_flight / admission->connections)
+     * All shares together are as much again, and so much is the end: a body may still be held when
+     * its connection has gone, and the next one would have a share too. */
+    if (admission->connections && held_bytes <= 2 * admission->bytes_in_flight &&
+        more <= admission->bytes_in_flight / admission->connections)
         return true;
     return held_bytes <= admission->bytes_in_flight &&
            more <= admission->bytes_in_flight - held_bytes;

@@ -149,7 +149,9 @@ static void test_long_bodies_leave_each_connection_a_share_for_a_short_one(void 
         {250, {.has_length = true, .body_bytes = 26}, false},
         {400, {.has_length = true, .body_bytes = 25}, true}, /* the shares of others are taken */
         {400, {.has_length = true, .body_bytes = 26}, false},
-        {250, {.has_length = false}, false}, /* chunked: the longest */
+        {500, {.has_length = true, .body_bytes = 25}, true},
+        {501, {.has_length = true, .body_bytes = 25}, false}, /* some have no connection any more */
+        {250, {.has_length = false}, false},                  /* chunked: the longest */
         {224, {.has_length = true, .body_bytes = 26}, true},
     };
     (void)state;
