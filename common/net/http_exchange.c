@@ -100,6 +100,10 @@ int64_t http_exchange_since_ms(const struct http_exchange *exchange) {
     return exchange->since_ms;
 }
 
+bool http_exchange_is_trusted(const struct http_exchange *exchange) {
+    return exchange->connection && exchange->connection->progress.trusted;
+}
+
 void http_exchange_attach(struct http_exchange *exchange, void *attached, void (*finish)(void *)) {
     assert(!exchange->attached && attached);
     exchange->attached = attached;

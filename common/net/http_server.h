@@ -129,6 +129,8 @@ bool http_exchange_header_twice(const struct http_exchange *, const char *name);
 struct text http_exchange_body(const struct http_exchange *); /* one piece; until answered */
 struct text http_exchange_peer(const struct http_exchange *); /* "10.1.2.3:4567", or as a proxy of
                                                                  ours has told it; for logs */
+/* Whether an earlier request over its connection has shown who it is. */
+bool http_exchange_is_trusted(const struct http_exchange *);
 /* From on_head on: something of the handler's that ends with the exchange. */
 void http_exchange_attach(struct http_exchange *, void *, void (*finish)(void *));
 void *http_exchange_attached(const struct http_exchange *); /* or NULL */

@@ -21,7 +21,7 @@ enum answer {
     ANSWER_SIGNATURE_UNMATCHED_PENNED, /* the endpoint says `unmatched: pen` */
     ANSWER_PEN_FULL,                   /* it does, and there is no room */
     ANSWER_UNAVAILABLE,                /* neither spool nor ledger took it in time */
-    ANSWER_BUSY,                       /* too many bytes in flight */
+    ANSWER_BUSY,                       /* too many bytes in flight, or second readings */
     ANSWER_CROWDED,                    /* too many connections */
     ANSWER_DRAINING,                   /* to /healthz */
     ANSWER_TOO_LARGE,

@@ -10,7 +10,6 @@
 #include "base/memory.h"
 #include "base/network.h"
 #include "base/random.h"
-#include "kula/canonical.h"
 #include "kula/envelope.h"
 #include "kula/policy.h"
 #include "serve/admission.h"
@@ -18,12 +17,10 @@
 #include "serve/endpoints.h"
 #include "serve/proof.h"
 #include "serve/pulse.h"
+#include "serve/second.h"
 #include "serve/store.h"
 
 enum { TRACE_HEX = 32 }; /* as in W3C traceparent */
-
-/* What a second reading costs besides the body's bytes, as if it were some. */
-enum { SECOND_BYTES = 4096 };
 
 /* That the pen is full may go on for days. */
 enum { SAY_FULL_AGAIN_MS = 60000 };
@@ -43,8 +40,7 @@ struct ingress {
     struct http_server *server;
     LIST_HEAD(delivery_list, delivery) deliveries;
     size_t delivery_count;
-    STAILQ_HEAD(second_list, delivery) seconds; /* of these, who wait for their second reading */
-    struct loop_timer *second_turn;
+    struct second *second; /* of these, who wait for their second reading */
     struct proof_list proofs;
     struct string body;        /* of the answer that is being given */
     struct log_limit refusals; /* of which there may be any number */
@@ -55,7 +51,6 @@ struct ingress {
 /* One delivery, from the whole request to the answer. */
 struct delivery {
     LIST_ENTRY(delivery) link;
-    STAILQ_ENTRY(delivery) second_link;
     struct ingress *ingress;
     struct http_exchange *exchange;
     const struct endpoint *endpoint;
@@ -379,30 +374,13 @@ static void delivery_take(struct delivery *delivery, enum signature_verdict verd
     }
 }
 
-/* Anybody may send what has to be read a second time, over many connections at once: so it waits
- * for a turn of the loop in which no more is read than one such body may have. */
-static void on_second_turn(void *arg) {
-    struct ingress *ingress = arg;
-    struct delivery *delivery;
-    size_t left = CANONICAL_MOST + SECOND_BYTES;
-    while ((delivery = STAILQ_FIRST(&ingress->seconds))) {
-        size_t cost = http_exchange_body(delivery->exchange).size + SECOND_BYTES;
-        if (cost > left) {
-            loop_timer_set(ingress->second_turn, 0);
-            return;
-        }
-        left -= cost;
-        STAILQ_REMOVE_HEAD(&ingress->seconds, second_link);
+static void on_second(void *arg, bool in_time) {
+    struct delivery *delivery = arg;
+    if (in_time)
         delivery_take(delivery, proof_end_second(delivery->exchange, delivery->received_ms,
                                                  &delivery->found));
-    }
-}
-
-static void wait_for_second(struct delivery *delivery) {
-    struct ingress *ingress = delivery->ingress;
-    STAILQ_INSERT_TAIL(&ingress->seconds, delivery, second_link);
-    if (!loop_timer_is_set(ingress->second_turn))
-        loop_timer_set(ingress->second_turn, 0);
+    else
+        delivery_refuse(delivery, ANSWER_BUSY);
 }
 
 static void on_request(void *arg, struct http_exchange *exchange) {
@@ -416,7 +394,8 @@ static void on_request(void *arg, struct http_exchange *exchange) {
     struct delivery *delivery = delivery_create(ingress, proof_endpoint(exchange), exchange);
     enum signature_verdict verdict = proof_end(exchange, delivery->received_ms, &delivery->found);
     if (verdict == SIGNATURE_UNMATCHED && proof_has_second(exchange))
-        wait_for_second(delivery);
+        second_wait(ingress->second, http_exchange_body(exchange).size,
+                    http_exchange_is_trusted(exchange), on_second, delivery);
     else
         delivery_take(delivery, verdict);
 }
@@ -459,8 +438,7 @@ struct ingress *ingress_create(const struct ingress_needs *needs) {
                                              .on_request = on_request,
                                              .on_fault = on_fault};
     LIST_INIT(&ingress->deliveries);
-    STAILQ_INIT(&ingress->seconds);
-    ingress->second_turn = loop_timer_create(needs->loop, on_second_turn, ingress);
+    ingress->second = second_create(needs->loop);
     LIST_INIT(&ingress->proofs);
     admission_init(&ingress->admission, needs->config);
     struct http_limits limits = admission_limits(&ingress->admission);
@@ -476,10 +454,10 @@ void ingress_destroy(struct ingress *ingress) {
     if (!ingress)
         return;
     store_close(ingress->store);
+    second_destroy(ingress->second);
     while ((delivery = LIST_FIRST(&ingress->deliveries)))
         delivery_answer(delivery, ANSWER_UNAVAILABLE);
     http_server_destroy(ingress->server);
-    loop_timer_destroy(ingress->second_turn);
     string_finish(&ingress->body);
     free(ingress->trusted_proxies);
     free(ingress);

@@ -27,6 +27,7 @@ enum {
     PATIENCE_MS = 20000,
     TICK_MS = 5,
     CLIENTS = 10,
+    ENDPOINTS = 5,
     BODY_LIMIT = 2 * 1024 * 1024,
     WINDOW_MS = 3600 * 1000,
     TOLERANCE_S = 300,
@@ -70,8 +71,8 @@ static void on_empty(void *arg) {
 
 static struct config make_config(const struct redis_house *house) {
     static char other_key[] = "the-new-one", good_key[sizeof key];
-    static char names[][8] = {"kula", "strict", "patient", "listed"};
-    static char paths[][20] = {"/webhooks/kula", "/strict", "/patient", "/listed"};
+    static char names[][8] = {"kula", "strict", "patient", "listed", "twice"};
+    static char paths[][20] = {"/webhooks/kula", "/strict", "/patient", "/listed", "/twice"};
     static char account[] = "12345", prefix[] = "kula";
     static char *accounts[] = {account};
     static struct secret secrets[] = {{(unsigned char *)other_key, sizeof other_key - 1},
@@ -84,9 +85,13 @@ static struct config make_config(const struct redis_house *house) {
          .stale = CONFIG_STALE_RETRY,
          .unmatched = CONFIG_UNMATCHED_RETRY},
         {.name = names[3], .path = paths[3], .accounts = accounts, .account_count = 1},
+        {.name = names[4],
+         .path = paths[4],
+         .stale = CONFIG_STALE_REJECT,
+         .signed_body = CONFIG_SIGNED_BODY_RAW_OR_CANONICAL},
     };
     memcpy(good_key, key, sizeof key);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < ENDPOINTS; i++) {
         endpoints[i].secrets = secrets;
         endpoints[i].secret_file_count = 2;
         endpoints[i].tolerance_ms = TOLERANCE_S * 1000;
@@ -94,7 +99,7 @@ static struct config make_config(const struct redis_house *house) {
     return (struct config){
         .redis = {.url = text_copy(text_of(redis_house_url(house))), .prefix = prefix},
         .endpoints = endpoints,
-        .endpoint_count = 4,
+        .endpoint_count = ENDPOINTS,
         .body_limit_bytes = BODY_LIMIT,
         .connections = 100,
         .bytes_in_flight = 2 * BODY_LIMIT,
@@ -473,6 +478,86 @@ static void test_policies_for_stale_and_unmatched_hold(void **state) {
     client_close(&client);
 }
 
+/* ---- The second reading ---- */
+
+enum { STRANGERS = 20, READ_TWICE = 64 * 1024 }; /* of such bodies a turn reads three */
+
+#define NOBODYS                                                                                    \
+    "X-Kula-Signature: "                                                                           \
+    "t=1,v1=0000000000000000000000000000000000000000000000000000000000000000\r\n"
+
+/* JavaScript would leave the blanks out. */
+static struct string body_with_blanks(const char *blank) {
+    struct string body = {0};
+    string_addf(&body, "{%s\"data\":\"%0*d\"}", blank, READ_TWICE, 0);
+    return body;
+}
+
+static void strangers_open(struct client strangers[STRANGERS], struct world *world) {
+    size_t before = http_server_connections(ingress_server(world->ingress));
+    for (int i = 0; i < STRANGERS; i++)
+        client_open(&strangers[i], world);
+    while (http_server_connections(ingress_server(world->ingress)) < before + STRANGERS)
+        loop_turn(world->loop);
+}
+
+static void strangers_post(struct client strangers[STRANGERS], struct world *world) {
+    struct string body = body_with_blanks(" ");
+    for (int i = 0; i < STRANGERS; i++)
+        post(&strangers[i], world, "/twice", NOBODYS, string_text(&body));
+    string_finish(&body);
+}
+
+static void post_signed_as_javascript(struct client *client, struct world *world, int64_t t_s) {
+    struct string body = body_with_blanks(" "), canonical = body_with_blanks("");
+    char stamp[STAMP_SIZE], header[STAMP_SIZE + 32];
+    sign(string_text(&canonical), t_s, stamp);
+    snprintf(header, sizeof header, "X-Kula-Signature: %s\r\n", stamp);
+    post(client, world, "/twice", header, string_text(&body));
+    string_finish(&body);
+    string_finish(&canonical);
+}
+
+static void test_strangers_keep_nobody_waiting_who_has_proved_to_be_kula(void **state) {
+    struct world *world = *state;
+    struct client kula, strangers[STRANGERS];
+    int64_t late_s = now_s() - TOLERANCE_S - 5; /* such an answer waits for no Redis */
+    int answered = 0;
+    client_open(&kula, world);
+    post_signed(&kula, world, "/twice", late_s, event_named("evt_1"));
+    client_expect(&kula, world, 401, "{\"status\":\"stale\"}\n");
+    strangers_open(strangers, world);
+    strangers_post(strangers, world);
+    post_signed_as_javascript(&kula, world, late_s);
+    client_expect(&kula, world, 401, "{\"status\":\"stale\"}\n");
+    for (int i = 0; i < STRANGERS; i++) {
+        answered += client_has_answer(&strangers[i]);
+        client_close(&strangers[i]);
+    }
+    assert_in_range(answered, 0, STRANGERS / 2);
+    client_close(&kula);
+}
+
+static void test_strangers_that_wait_too_long_are_asked_to_come_back(void **state) {
+    struct world *world = *state;
+    struct client strangers[STRANGERS];
+    int busy = 0;
+    strangers_open(strangers, world);
+    strangers_post(strangers, world);
+    while (ingress_deliveries_in_flight(world->ingress) < STRANGERS / 2)
+        loop_turn(world->loop);
+    usleep(1100 * 1000);
+    for (int i = 0; i < STRANGERS; i++) {
+        client_await(&strangers[i], world);
+        assert_true(strangers[i].status == 401 || strangers[i].status == 503);
+        busy += strangers[i].status == 503;
+        client_close(&strangers[i]);
+    }
+    assert_in_range(busy, 1, STRANGERS - 1);
+    expect_counted(world, "twice", "busy", busy);
+    expect_counted(world, "twice", "signature_unmatched", STRANGERS - busy);
+}
+
 /* ---- What we cannot read is kept ---- */
 
 static void test_an_authentic_but_unreadable_delivery_goes_to_the_pen(void **state) {
@@ -685,6 +770,8 @@ int main(void) {
         IN_A_WORLD(test_a_later_try_signed_ahead_lengthens_what_was_remembered),
         IN_A_WORLD(test_what_kula_did_not_sign_is_refused_and_not_stored),
         IN_A_WORLD(test_policies_for_stale_and_unmatched_hold),
+        IN_A_WORLD(test_strangers_keep_nobody_waiting_who_has_proved_to_be_kula),
+        IN_A_WORLD(test_strangers_that_wait_too_long_are_asked_to_come_back),
         IN_A_WORLD(test_an_authentic_but_unreadable_delivery_goes_to_the_pen),
         IN_A_WORLD(test_the_body_wins_over_headers_that_nobody_signs),
         IN_A_WORLD(test_other_requests_get_their_answers),
