@@ -104,7 +104,9 @@ static void tell_refusal(struct editions *editions, const char *cause, struct te
 /* Not each mistake is mended by a change of a file that is looked at, and nobody is there to say
  * when it is. */
 static void refuse_files(struct editions *editions, struct text problems) {
-    if (!text_equal(problems, string_text(&editions->told)))
+    if (text_equal(problems, string_text(&editions->told)))
+        log_debug("reload is still refused cause=file");
+    else
         tell_refusal(editions, "file", problems);
     string_clear(&editions->told);
     string_add(&editions->told, problems);
