@@ -163,14 +163,17 @@ static void test_another_process_watchdog_hears_nothing(void **state) {
     assert_int_equal(barks("1"), 0);
 }
 
-static void test_without_a_supervisor_nothing_happens(void **state) {
+static void test_without_a_supervisor_all_goes_on_and_no_child_looks_for_one(void **state) {
     (void)state;
     static const char *const none[] = {
         NULL, "", "@", "/", "relative", "vsock:2:1", "/tmp/kula-relay-test-nobody/notify"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
         if (none[i])
             setenv("NOTIFY_SOCKET", none[i], 1);
+        setenv("WATCHDOG_USEC", "40000", 1);
         struct supervisor *supervisor = supervisor_create(loop);
+        assert_null(getenv("NOTIFY_SOCKET"));
+        assert_null(getenv("WATCHDOG_USEC"));
         supervisor_ready(supervisor, "ready");
         supervisor_reloading(supervisor);
         supervisor_stopping(supervisor, NULL);
@@ -190,8 +193,8 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_another_process_watchdog_hears_nothing, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(test_without_a_supervisor_nothing_happens, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_without_a_supervisor_all_goes_on_and_no_child_looks_for_one, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
