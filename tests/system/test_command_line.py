@@ -39,6 +39,10 @@ class WithoutALedger(Story):
                 self.assertIn(word, result.err)
         self.assertIn("usage", run([RELAY], expect=2).err)
 
+    def test_an_unknown_command_names_the_one_that_is_near(self):
+        self.assertIn('unknown command "serv"; did you mean "serve"?\n', run([RELAY, "serv"], expect=2).err)
+        self.assertNotIn("did you mean", run([RELAY, "nonsense"], expect=2).err)
+
     def test_a_wrong_option_is_a_wrong_call(self):
         for words in (["tail", "--nonsense"], ["tail", "-n", "x"], ["tail", "what"], ["show"],
                       ["show", "a", "b"], ["dead"], ["dead", "list"], ["dead", "burn", "crm"],
