@@ -1,7 +1,6 @@
 #include "redis_house.h"
 
 #include <assert.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "scratch.h"
 
 enum { MOST_ARGS = 64, READY_WITHIN_MS = 20000, REPLY_BYTES = 4096 };
 
@@ -113,19 +113,22 @@ struct redis_house *redis_house_start(const char *const *extra_args) {
     return house;
 }
 
-static int on_path(const char *path, const struct stat *status, int kind, struct FTW *where) {
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
 void redis_house_stop(struct redis_house *house) {
     if (!house)
         return;
     redis_house_kill(house);
-    nftw(house->folder, on_path, 16, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(house->folder);
     free(house);
+}
+
+int redis_house_set_up(void **state) {
+    *state = redis_house_start(NULL);
+    return 0;
+}
+
+int redis_house_tear_down(void **state) {
+    redis_house_stop(*state);
+    return 0;
 }
 
 const char *redis_house_url(const struct redis_house *house) {

@@ -11,6 +11,9 @@ struct redis_house;
  * Without any, nothing is kept on disk. */
 struct redis_house *redis_house_start(const char *const *extra_args);
 void redis_house_stop(struct redis_house *); /* and removes the folder */
+/* The same for cmocka, where the state is the house. */
+int redis_house_set_up(void **state);
+int redis_house_tear_down(void **state);
 
 const char *redis_house_url(const struct redis_house *);    /* unix:///... */
 const char *redis_house_folder(const struct redis_house *); /* for sockets and files of the test */

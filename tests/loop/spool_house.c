@@ -125,6 +125,12 @@ void spool_house_close(struct spool_house *house) {
     free(house->kept);
 }
 
+int spool_house_tear_down(void **state) {
+    spool_house_close(*state);
+    free(*state);
+    return 0;
+}
+
 bool spool_house_start(struct spool_house *house) {
     struct string why = {0};
     assert_null(house->spool);
@@ -160,6 +166,14 @@ void spool_house_wait(struct spool_house *house, bool (*fact)(struct spool_house
         turn(house, tick);
     }
     loop_timer_destroy(tick);
+}
+
+bool spool_house_is_writable(struct spool_house *house) {
+    return spool_writable(house->spool);
+}
+
+bool spool_house_sync_is_held(struct spool_house *house) {
+    return disk_sim_syncs_held(house->sim) > 0;
 }
 
 void spool_house_pass(struct spool_house *house, int64_t ms) {

@@ -49,12 +49,15 @@ struct spool_house {
 /* Segments of 4 KiB; nothing is on the disk yet, not even the directory. */
 void spool_house_open(struct spool_house *);
 void spool_house_close(struct spool_house *);
+int spool_house_tear_down(void **state); /* for cmocka: closes and frees it */
 /* Puts another disk in, and forgets what was put and kept. The old one is gone. */
 void spool_house_use(struct spool_house *, struct disk_sim *);
 
 bool spool_house_start(struct spool_house *); /* false: there was a sentence */
 void spool_house_end(struct spool_house *);   /* as a process ends; fine without */
 void spool_house_wait(struct spool_house *, bool (*fact)(struct spool_house *));
+bool spool_house_is_writable(struct spool_house *);
+bool spool_house_sync_is_held(struct spool_house *);
 void spool_house_pass(struct spool_house *, int64_t ms); /* for what must not happen */
 
 /* So many records at once, numbered on. */

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "scratch.h"
 
 enum { PATIENCE_MS = 20000, LOOK_MS = 100 };
 
@@ -20,13 +21,6 @@ static char folder[] = "/tmp/kula-relay-test-XXXXXX";
 static struct loop *loop;
 static struct file_watch *watch;
 static int changes;
-
-static void write_file(const char *name, const char *content) {
-    FILE *file = fopen(name, "w");
-    assert_non_null(file);
-    fputs(content, file);
-    assert_int_equal(fclose(file), 0);
-}
 
 static void on_change(void *arg) {
     (void)arg;
@@ -61,8 +55,8 @@ static int set_up(void **state) {
     (void)state;
     assert_non_null(mkdtemp(strcpy(folder, "/tmp/kula-relay-test-XXXXXX")));
     assert_int_equal(chdir(folder), 0);
-    write_file("a", "one");
-    write_file("b", "one");
+    scratch_write("a", "one");
+    scratch_write("b", "one");
     changes = 0;
     loop = loop_create();
     watch = file_watch_create(loop, LOOK_MS, on_change, NULL);
@@ -73,13 +67,10 @@ static int set_up(void **state) {
 }
 
 static int tear_down(void **state) {
-    static const char *const names[] = {"a", "b", "new", "..data"};
     (void)state;
     file_watch_destroy(watch);
     loop_destroy(loop);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        unlink(names[i]);
-    return chdir("/") || rmdir(folder);
+    return chdir("/") || !scratch_remove(folder);
 }
 
 static void test_a_file_that_is_new_to_us_counts_as_changed_once(void **state) {
@@ -88,7 +79,7 @@ static void test_a_file_that_is_new_to_us_counts_as_changed_once(void **state) {
     pass_quietly(1);
     file_watch_restart(watch);
     file_watch_add(watch, "a"); /* not new, and b is forgotten */
-    write_file("b", "another");
+    scratch_write("b", "another");
     pass_quietly(1);
     file_watch_add(watch, "b");
     wait_for(2);
@@ -97,7 +88,7 @@ static void test_a_file_that_is_new_to_us_counts_as_changed_once(void **state) {
 static void write_in_place_with_an_old_date(void) {
     struct stat before;
     assert_int_equal(stat("a", &before), 0);
-    write_file("a", "another one!"); /* as long as before */
+    scratch_write("a", "another one!"); /* as long as before */
     const struct timespec times[2] = {before.st_atim, before.st_mtim};
     assert_int_equal(utimensat(AT_FDCWD, "a", times, 0), 0);
 }
@@ -105,11 +96,11 @@ static void write_in_place_with_an_old_date(void) {
 static void test_each_way_to_change_a_file_is_seen(void **state) {
     (void)state;
     wait_for(1);
-    write_file("a", "a longer one");
+    scratch_write("a", "a longer one");
     wait_for(2);
     write_in_place_with_an_old_date();
     wait_for(3);
-    write_file("new", "two");
+    scratch_write("new", "two");
     assert_int_equal(rename("new", "a"), 0);
     wait_for(4);
     unlink("a");
@@ -117,7 +108,7 @@ static void test_each_way_to_change_a_file_is_seen(void **state) {
     assert_int_equal(symlink("..data", "a"), 0); /* leads nowhere yet, as before */
     assert_int_equal(symlink("b", "..data"), 0);
     wait_for(6);
-    write_file("new", "three");
+    scratch_write("new", "three");
     unlink("..data");
     assert_int_equal(symlink("new", "..data"), 0);
     wait_for(7);
@@ -127,8 +118,8 @@ static void test_each_way_to_change_a_file_is_seen(void **state) {
 static void test_changes_close_together_are_told_once(void **state) {
     (void)state;
     wait_for(1);
-    write_file("a", "three");
-    write_file("b", "three");
+    scratch_write("a", "three");
+    scratch_write("b", "three");
     wait_for(2);
     pass_quietly(2);
 }

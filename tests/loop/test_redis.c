@@ -397,16 +397,6 @@ static void test_urls_are_read_strictly(void **state) {
     }
 }
 
-static int start_house(void **state) {
-    *state = redis_house_start(NULL);
-    return 0;
-}
-
-static int stop_house(void **state) {
-    redis_house_stop(*state);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replies_of_each_kind_are_told_apart),
@@ -424,5 +414,5 @@ int main(void) {
         cmocka_unit_test(test_a_callback_may_call),
         cmocka_unit_test(test_urls_are_read_strictly),
     };
-    return cmocka_run_group_tests(tests, start_house, stop_house);
+    return cmocka_run_group_tests(tests, redis_house_set_up, redis_house_tear_down);
 }

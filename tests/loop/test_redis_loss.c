@@ -356,16 +356,6 @@ static void test_what_is_no_redis_is_told_and_left(void **state) {
     close(door);
 }
 
-static int start_house(void **state) {
-    *state = redis_house_start(NULL);
-    return 0;
-}
-
-static int stop_house(void **state) {
-    redis_house_stop(*state);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_call_while_away_ends_unsent_at_its_deadline),
@@ -382,5 +372,5 @@ int main(void) {
         cmocka_unit_test(test_what_is_no_redis_is_told_and_left),
         cmocka_unit_test(test_a_restart_in_the_middle_of_a_load_loses_nothing),
     };
-    return cmocka_run_group_tests(tests, start_house, stop_house);
+    return cmocka_run_group_tests(tests, redis_house_set_up, redis_house_tear_down);
 }

@@ -27,12 +27,6 @@ static int set_up(void **state) {
     return 0;
 }
 
-static int tear_down(void **state) {
-    spool_house_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* ---------------------------------------------------------------- starts */
 
 static void run(struct spool_house *house, size_t records) {
@@ -397,10 +391,6 @@ static void test_what_the_ledger_does_not_have_is_never_let_go(void **state) {
     let_go(&found);
 }
 
-static bool is_writable(struct spool_house *house) {
-    return spool_writable(house->spool);
-}
-
 static bool is_not_writable(struct spool_house *house) {
     return !spool_writable(house->spool);
 }
@@ -418,7 +408,7 @@ static void test_what_others_take_is_not_there_to_be_written(void **state) {
     assert_true(is_not_writable(house));
     spool_share(house->spool, 10 * segment);
     assert_int_equal(spool_shortage(house->spool), 0);
-    spool_house_wait(house, is_writable);
+    spool_house_wait(house, spool_house_is_writable);
     spool_house_put(house, 5);
     spool_house_settle(house);
     for (size_t i = 1; i <= 5; i++)
@@ -445,7 +435,7 @@ static void test_a_disk_with_little_free_space_is_given_what_is_only_kept(void *
     assert_int_equal(spool_shortage(house->spool), 0);
     disk_sim_room(house->sim, disk_sim_used(house->sim) + 2 * segment + segment / 2);
     spool_house_wait(house, is_short);
-    assert_true(is_writable(house));
+    assert_true(spool_house_is_writable(house));
     assert_false(has_removed(house)); /* nothing is drained */
     disk_sim_room(house->sim, disk_sim_used(house->sim) + segment);
     spool_drained(house->spool, RECORDS);
@@ -455,7 +445,7 @@ static void test_a_disk_with_little_free_space_is_given_what_is_only_kept(void *
 }
 
 int main(void) {
-#define PROMISE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define PROMISE(test) cmocka_unit_test_setup_teardown(test, set_up, spool_house_tear_down)
     const struct CMUnitTest tests[] = {
         PROMISE(test_sixty_drained_spools_cost_a_start_no_record),
         PROMISE(test_what_a_killed_process_left_is_read_once),

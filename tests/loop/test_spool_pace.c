@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -35,13 +34,7 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     writers_ms += HOUR_MS; /* a failed test leaves some that wait */
-    spool_house_close(*state);
-    free(*state);
-    return 0;
-}
-
-static bool a_sync_is_held(struct spool_house *house) {
-    return disk_sim_syncs_held(house->sim) > 0;
+    return spool_house_tear_down(state);
 }
 
 static void put(struct spool_house *house, size_t count) {
@@ -53,7 +46,7 @@ static void put(struct spool_house *house, size_t count) {
 static void put_a_load(struct spool_house *house) {
     disk_sim_hold_syncs(house->sim, true);
     put(house, 1);
-    spool_house_wait(house, a_sync_is_held);
+    spool_house_wait(house, spool_house_sync_is_held);
     put(house, 2);
     disk_sim_hold_syncs(house->sim, false);
     spool_house_settle(house);

@@ -16,12 +16,6 @@ static int set_up(void **state) {
     return 0;
 }
 
-static int tear_down(void **state) {
-    spool_house_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* Batches of one to four, a record larger than a segment among them; draining now and then, also
  * while a batch is on its way. */
 static void run_script(struct spool_house *house) {
@@ -206,7 +200,7 @@ static void test_a_drained_spool_is_removed_for_good(void **state) {
 }
 
 int main(void) {
-#define PROMISE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define PROMISE(test) cmocka_unit_test_setup_teardown(test, set_up, spool_house_tear_down)
     const struct CMUnitTest tests[] = {
         PROMISE(test_no_synced_record_is_lost_when_nothing_else_reached_the_disk),
         PROMISE(test_no_synced_record_is_lost_when_sectors_of_others_reached_the_disk),

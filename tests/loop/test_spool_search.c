@@ -68,10 +68,6 @@ static bool is_answered(struct spool_house *house) {
     return ((struct scene *)house)->answers > 0; /* its first member */
 }
 
-static bool a_sync_is_held(struct spool_house *house) {
-    return disk_sim_syncs_held(house->sim) > 0;
-}
-
 static int look(struct scene *scene) {
     scene->answers = 0;
     spool_search(scene->search);
@@ -101,7 +97,7 @@ static void test_the_loop_turns_while_the_disk_is_waited_for(void **state) {
     struct scene *scene = *state;
     disk_sim_hold_syncs(scene->house.sim, true);
     spool_search(scene->search);
-    spool_house_wait(&scene->house, a_sync_is_held);
+    spool_house_wait(&scene->house, spool_house_sync_is_held);
     spool_search(scene->search); /* it looks already */
     spool_house_pass(&scene->house, 20);
     assert_int_equal(scene->answers, 0);
@@ -128,7 +124,7 @@ static void test_who_ends_meanwhile_lets_go_of_what_was_found(void **state) {
     struct scene *scene = *state;
     disk_sim_hold_syncs(scene->house.sim, true);
     spool_search(scene->search);
-    spool_house_wait(&scene->house, a_sync_is_held);
+    spool_house_wait(&scene->house, spool_house_sync_is_held);
     disk_sim_hold_syncs(scene->house.sim, false);
     spool_search_destroy(scene->search);
     assert_int_equal(scene->answers, 0);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "scratch.h"
 #include "spool/recover.h"
 
 enum { RECORDS = 20, BODY_AT = 90 };
@@ -34,20 +35,10 @@ static int set_up(void **state) {
     return 0;
 }
 
-static void on_entry(void *arg, const char *name) {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", (const char *)arg, name);
-    if (unlink(path) < 0) { /* then it is a folder */
-        disk_real.list(NULL, path, on_entry, path);
-        rmdir(path);
-    }
-}
-
 static int tear_down(void **state) {
     struct scene *scene = *state;
     spool_house_close(&scene->house);
-    on_entry(scene->folder, ".");
-    rmdir(scene->folder);
+    scratch_remove(scene->folder);
     free(scene);
     return 0;
 }
@@ -105,6 +96,12 @@ static void test_it_sees_the_same_held_or_not(void **state) {
     }
 }
 
+static void forget_it(const struct scene *scene) {
+    char path[96];
+    snprintf(path, sizeof path, "%s/%s", scene->folder, scene->id);
+    assert_true(scratch_remove(path));
+}
+
 static void test_it_dates_the_oldest_that_is_undrained(void **state) {
     static const uint64_t drained[] = {0, 1, 9, RECORDS - 1, RECORDS};
     struct scene *scene = *state;
@@ -121,12 +118,8 @@ static void test_it_dates_the_oldest_that_is_undrained(void **state) {
         else
             assert_int_equal(age_ms, drained[i]);
         spool_survey_free(survey, 1);
-        on_entry(scene->folder, scene->id);
+        forget_it(scene);
     }
-}
-
-static bool is_writable(struct spool_house *house) {
-    return spool_writable(house->spool);
 }
 
 /* A number was given to each put that was refused: nothing waits under it. */
@@ -138,7 +131,7 @@ static void test_it_does_not_count_what_was_never_written(void **state) {
     uint64_t last = spool_last(house->spool);
     assert_in_range(last, 10, 99);
     spool_drained(house->spool, last - 3);
-    spool_house_wait(house, is_writable);
+    spool_house_wait(house, spool_house_is_writable);
     spool_house_put(house, 1);
     spool_house_settle(house);
     assert_true(spool_last(house->spool) > last + 1);

@@ -36,9 +36,7 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     none_left = false;
-    spool_house_close(*state);
-    free(*state);
-    return 0;
+    return spool_house_tear_down(state);
 }
 
 /* ---------------------------------------------------------------- those that were left */

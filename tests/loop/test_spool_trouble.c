@@ -19,12 +19,6 @@ static int set_up(void **state) {
     return 0;
 }
 
-static int tear_down(void **state) {
-    spool_house_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* ---------------------------------------------------------------- facts */
 
 static bool in_trouble(struct spool_house *house) {
@@ -33,10 +27,6 @@ static bool in_trouble(struct spool_house *house) {
 
 static bool out_of_trouble(struct spool_house *house) {
     return spool_writable(house->spool) && house->downs == house->ups;
-}
-
-static bool a_sync_is_held(struct spool_house *house) {
-    return disk_sim_syncs_held(house->sim) > 0;
 }
 
 static size_t outcomes(const struct spool_house *house, enum spool_put outcome) {
@@ -263,7 +253,7 @@ static void test_while_a_sync_hangs_nothing_is_said_and_the_loop_runs(void **sta
     spool_figures(house->spool, &before);
     disk_sim_hold_syncs(house->sim, true);
     spool_house_put(house, 1);
-    spool_house_wait(house, a_sync_is_held);
+    spool_house_wait(house, spool_house_sync_is_held);
     for (int i = 0; i < 10; i++) {
         spool_house_put(house, 2);
         spool_house_pass(house, WHILE_MS / 10); /* fails where a turn waits for the disk */
@@ -285,7 +275,7 @@ static void test_who_ends_in_a_sync_that_hangs_hears_no_yes_before_it_is_true(vo
     struct spool_house *house = *state;
     disk_sim_hold_syncs(house->sim, true);
     spool_house_put(house, 1);
-    spool_house_wait(house, a_sync_is_held);
+    spool_house_wait(house, spool_house_sync_is_held);
     spool_house_put(house, 3);
     disk_sim_cut_at(house->sim, 1);
     disk_sim_hold_syncs(house->sim, false);
@@ -449,7 +439,7 @@ static void test_a_removal_on_a_disk_that_hangs_keeps_nobody_waiting(void **stat
     spool_drained(adopted[0], RECORDS);
     disk_sim_hold_syncs(house->sim, true);
     assert_false(spool_remove(&adopted[0])); /* fails where it waits for the disk */
-    spool_house_wait(house, a_sync_is_held);
+    spool_house_wait(house, spool_house_sync_is_held);
     assert_false(spool_remove(&adopted[0]));
     assert_int_equal(spools_on(house), 1);
     disk_sim_hold_syncs(house->sim, false);
@@ -525,7 +515,7 @@ static void test_what_was_left_and_holds_nothing_is_removed_at_once(void **state
 }
 
 int main(void) {
-#define PROMISE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define PROMISE(test) cmocka_unit_test_setup_teardown(test, set_up, spool_house_tear_down)
     const struct CMUnitTest tests[] = {
         PROMISE(test_a_full_disk_is_told_and_left_behind),
         PROMISE(test_what_others_need_on_the_disk_is_left_free),

@@ -15,12 +15,10 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "scratch.h"
 
 static char folder[] = "/tmp/kula-relay-test-XXXXXX";
 static char *example; /* deploy/kula-relay.yaml */
-static const char *const files[] = {"secret",  "old",      "header",          "cert", "key",
-                                    "webhook", "webhook2", "kula-relay.yaml", "token"};
-enum { FILES = sizeof files / sizeof *files };
 
 static const char every_key[] = "redis:\n"
                                 "  url: rediss://redis.example:6380/2\n"
@@ -92,13 +90,6 @@ static const char one_endpoint[] = "serve:\n"
                                    "  endpoints:\n"
                                    "    - {name: k, path: /k}\n";
 
-static void write_file(const char *name, const char *content) {
-    FILE *file = fopen(name, "w");
-    assert_non_null(file);
-    fputs(content, file);
-    assert_int_equal(fclose(file), 0);
-}
-
 /* The tests are started in the build folder, where __FILE__ leads to the source. */
 static char *read_example(void) {
     struct string path = {0}, content = {0};
@@ -122,14 +113,14 @@ static int set_up(void **state) {
     example = read_example();
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chdir(folder), 0);
-    write_file("secret", "s3cret\n");
-    write_file("old", "older");
-    write_file("header", "Bearer t0ken\r\n");
-    write_file("webhook", "whsec_MjQgYnl0ZXMsIGluIGJhc2U2NCBoZXJl\n");
-    write_file("webhook2", "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=");
-    write_file("cert", "c\n");
-    write_file("key", "k\n");
-    write_file("token", "kula_t0ken\n");
+    scratch_write("secret", "s3cret\n");
+    scratch_write("old", "older");
+    scratch_write("header", "Bearer t0ken\r\n");
+    scratch_write("webhook", "whsec_MjQgYnl0ZXMsIGluIGJhc2U2NCBoZXJl\n");
+    scratch_write("webhook2", "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=");
+    scratch_write("cert", "c\n");
+    scratch_write("key", "k\n");
+    scratch_write("token", "kula_t0ken\n");
     assert_int_equal(chmod("token", 0600), 0);
     return 0;
 }
@@ -137,9 +128,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     (void)state;
     free(example);
-    for (size_t i = 0; i < FILES; i++)
-        unlink(files[i]);
-    return chdir("/") || rmdir(folder);
+    return chdir("/") || !scratch_remove(folder);
 }
 
 static struct config *parse(const char *yaml, enum config_for needs) {
@@ -373,7 +362,7 @@ static void test_a_folder_of_secrets_comes_before_the_named_ones_newest_first(vo
     assert_int_equal(mkdir("dir/folder", 0700), 0);
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
         const struct timespec times[2] = {{made[i].written, 0}, {made[i].written, 0}};
-        write_file(made[i].name, made[i].name);
+        scratch_write(made[i].name, made[i].name);
         assert_int_equal(utimensat(AT_FDCWD, made[i].name, times, 0), 0);
     }
     struct config *config = parse(yaml, CONFIG_FOR_SEND);
@@ -392,10 +381,7 @@ static void test_a_folder_of_secrets_comes_before_the_named_ones_newest_first(vo
     config = parse(yaml, CONFIG_FOR_LEDGER);
     assert_int_equal(config->endpoints[0].secret_file_count, 1);
     config_destroy(config);
-    for (size_t i = 0; i < sizeof made / sizeof *made; i++)
-        unlink(made[i].name);
-    rmdir("dir/folder");
-    rmdir("dir");
+    scratch_remove("dir");
     string_finish(&key);
 }
 
@@ -599,7 +585,7 @@ static void test_the_file_is_found_as_the_manual_says(void **state) {
     assert_string_equal(lines.data, ".: cannot read it: Is a directory\n");
     string_clear(&lines);
 
-    write_file("kula-relay.yaml", two_services);
+    scratch_write("kula-relay.yaml", two_services);
     struct config *config = config_load(NULL, CONFIG_FOR_FORWARD, &lines);
     assert_non_null(config);
     assert_string_equal(config->file, "./kula-relay.yaml");
@@ -624,10 +610,10 @@ static void look_nowhere(void *arg, struct config *config) {
 static void test_once_more_it_is_read_from_its_text_and_from_what_is_in_its_files(void **state) {
     (void)state;
     struct string lines = {0};
-    write_file("again.yaml", two_services);
+    scratch_write("again.yaml", two_services);
     struct config *config = config_load("again.yaml", CONFIG_FOR_FORWARD, &lines);
     assert_non_null(config);
-    write_file("again.yaml", "half done: [");
+    scratch_write("again.yaml", "half done: [");
     struct config *again = config_again_with(config, look_nowhere, NULL, &lines);
     assert_non_null(again);
     assert_string_equal(again->file, "again.yaml");

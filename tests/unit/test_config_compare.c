@@ -7,11 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/config_compare.h"
+#include "scratch.h"
 
 static char folder[] = "/tmp/kula-relay-test-XXXXXX";
 
@@ -61,13 +61,6 @@ static const struct compare_case cases[] = {
      "", "serve.listen[1]"},
 };
 
-static void write_file(const char *name, const char *content) {
-    FILE *file = fopen(name, "w");
-    assert_non_null(file);
-    fputs(content, file);
-    assert_int_equal(fclose(file), 0);
-}
-
 static enum config_for whose = CONFIG_FOR_SERVE;
 
 static struct config *parse(const char *yaml) {
@@ -107,8 +100,8 @@ static void test_a_secret_with_another_content_differs(void **state) {
     (void)state;
     static const char yaml[] = BASE "redis: {password_file: password}\n";
     struct config *was = parse(yaml);
-    write_file("secret", "another-secret-of-some-length\n");
-    write_file("password", "another-password\n");
+    scratch_write("secret", "another-secret-of-some-length\n");
+    scratch_write("password", "another-password\n");
     struct config *is = parse(yaml);
     assert_names(was, is, CONFIG_CHANGE_LIVE, "serve.endpoints[0].secret_files");
     assert_names(was, is, CONFIG_CHANGE_RESTART, "redis.password_file");
@@ -149,8 +142,8 @@ static void test_another_content_of_a_services_files_differs(void **state) {
         "     client_key: key}\n";
     whose = CONFIG_FOR_FORWARD;
     struct config *was = parse(yaml);
-    write_file("secret", "another-secret-of-some-length");
-    write_file("cert", "another certificate");
+    scratch_write("secret", "another-secret-of-some-length");
+    scratch_write("cert", "another certificate");
     struct config *is = parse(yaml);
     assert_names(was, is, CONFIG_CHANGE_LIVE,
                  "services[0].header_files.X-A, services[1].sign.secret_files, "
@@ -210,8 +203,8 @@ enum { FILES = sizeof files / sizeof *files };
 static int fill_folder(void **state) {
     (void)state;
     for (size_t i = 0; i < FILES; i++)
-        write_file(files[i], "long-enough-to-be-a-secret");
-    write_file("short", "fifteen-bytes-x\n");
+        scratch_write(files[i], "long-enough-to-be-a-secret");
+    scratch_write("short", "fifteen-bytes-x\n");
     return 0;
 }
 
@@ -224,9 +217,7 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     (void)state;
-    for (size_t i = 0; i < FILES; i++)
-        unlink(files[i]);
-    return chdir("/") || rmdir(folder);
+    return chdir("/") || !scratch_remove(folder);
 }
 
 int main(void) {

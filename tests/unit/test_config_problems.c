@@ -7,11 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/config.h"
+#include "scratch.h"
 
 struct problems_case {
     enum config_for needs;
@@ -896,13 +896,6 @@ static const struct problems_case cases[] = {
      "t:2:44: services[0].link_local: \"true\" is not known: write refuse or allow\n"},
 };
 
-static void write_file(const char *name, const char *content) {
-    FILE *file = fopen(name, "w");
-    assert_non_null(file);
-    fputs(content, file);
-    assert_int_equal(fclose(file), 0);
-}
-
 static char folder[] = "/tmp/kula-relay-test-XXXXXX";
 static const char *const files[] = {"secret", "empty", "twolines", "cert", "key", "huge", NULL};
 
@@ -914,18 +907,16 @@ static int set_up(void **state) {
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chdir(folder), 0);
     for (const char *const *name = files; *name; name++)
-        write_file(*name, "something\n");
-    write_file("empty", "");
-    write_file("twolines", "one\ntwo\n");
+        scratch_write(*name, "something\n");
+    scratch_write("empty", "");
+    scratch_write("twolines", "one\ntwo\n");
     assert_int_equal(truncate("huge", (1 << 20) + 1), 0);
     return 0;
 }
 
 static int tear_down(void **state) {
     (void)state;
-    for (const char *const *name = files; *name; name++)
-        unlink(*name);
-    return chdir("/") || rmdir(folder);
+    return chdir("/") || !scratch_remove(folder);
 }
 
 static void test_every_problem_is_told_with_its_place(void **state) {
