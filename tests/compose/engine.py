@@ -16,32 +16,11 @@ import subprocess
 import sys
 import time
 
+from stories import Failed, run, until
+
 CLONE_NEWNET = 0x40000000
 BASE = "debian:trixie-slim"
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-class Failed(Exception):
-    pass
-
-
-def until(fact, what, deadline_s=60.0):
-    """Asks until fact() gives something true, and returns that."""
-    deadline = time.monotonic() + deadline_s
-    while not (found := fact()):
-        if time.monotonic() > deadline:
-            raise Failed(f"not within {deadline_s:g} s: {what() if callable(what) else what}")
-        time.sleep(0.2)
-    return found
-
-
-def run(words, expect=0, **how):
-    """A command to its end; gives what it printed, stdout and stderr together."""
-    done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **how)
-    if expect is not None and done.returncode != expect:
-        raise Failed(f"{' '.join(map(str, words))} ended with {done.returncode}\n{done.stdout[-4000:]}")
-    return done.stdout
 
 
 def leave_the_network():

@@ -17,19 +17,19 @@ import signal
 import sys
 import threading
 import time
-import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "chaos")]
 
 from books import Books  # noqa: E402
-from engine import Engine, Failed, leave_the_network, run, until  # noqa: E402
+from engine import Engine, leave_the_network  # noqa: E402
 from load import Load  # noqa: E402
 from sim import events  # noqa: E402
 from sim.kula import signed_headers  # noqa: E402
 from sim.steady import Steady  # noqa: E402
 from sim.wire import call  # noqa: E402
 from stack import Stack  # noqa: E402
+from stories import Failed, among, go, run, until  # noqa: E402
 
 REDIS, VALKEY = "redis:8.2", "valkey/valkey:8.1"
 URL, PATH = "https://localhost:8443", "/webhooks/kula"
@@ -332,33 +332,10 @@ def test_the_same_with_valkey(stack):
     test_nobody_asks_redis_for_more_than_he_may(stack)
 
 
-STORIES = [story for name, story in list(globals().items()) if name.startswith("test_")]
-
-
-def tell(stack):
+def look_at(stack):
     """What a person would look at first."""
-    for words in (("ps", "--all"), ("logs", "--tail", "15", "--no-color")):
-        print(stack(*words, expect=None)[-6000:], file=sys.stderr)
-
-
-def go(stack, words):
-    passed = failed = 0
-    for story in STORIES:
-        if words and not any(word in story.__name__ for word in words):
-            continue
-        since = time.monotonic()
-        try:
-            story(stack)
-            passed += 1
-            outcome = "ok"
-        except Exception:  # whatever it was, the others are asked too
-            traceback.print_exc()
-            tell(stack)
-            failed += 1
-            outcome = "FAILED"
-        print(f"{outcome:6} {story.__name__[5:].replace('_', ' ')} ({time.monotonic() - since:.0f} s)", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return "\n".join(stack(*words, expect=None)[-6000:]
+                     for words in (("ps", "--all"), ("logs", "--tail", "15", "--no-color")))
 
 
 def end(number, _):
@@ -381,10 +358,12 @@ def main():
     engine.start()
     stack = Stack(engine, checkout)
     try:
-        return go(stack, asked.words)
+        passed, failed = go(among(globals()), stack, asked.words, lambda: look_at(stack))
     finally:
         stack.stop_everything()
         engine.stop()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from engine import Failed, run, until
+from stories import Failed, run, until
 
 DEMO = "compose.yaml:compose.demo.yaml"
 

@@ -9,12 +9,12 @@ import pathlib
 import re
 import subprocess
 import sys
-import time
-import traceback
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "systemd"))
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "systemd")]
 
-from machine import Failed, Machine, run, until  # noqa: E402
+from machine import Machine  # noqa: E402
+from stories import Failed, among, go, run, until  # noqa: E402
 
 UNITS = ("kula-relay-serve.socket", "kula-relay-serve.service", "kula-relay-forward.service", "kula-relay-watch.service")
 RUN = "kula-relay-serve kula-relay-forward"
@@ -157,25 +157,10 @@ def test_purged_it_leaves_nothing_behind(life):
         raise Failed("\n".join(left))
 
 
-STORIES = [story for name, story in list(globals().items()) if name.startswith("test_")]
-
-
 def main():
     tree, old, new = map(pathlib.Path, sys.argv[1:])
     life = Life(tree, old, new)
-    passed = failed = 0
-    for story in STORIES:
-        since = time.monotonic()
-        try:
-            story(life)
-            passed += 1
-            outcome = "ok"
-        except Exception:  # whatever it was, it is told
-            traceback.print_exc()
-            print(life.machine.journal("kula-relay*")[-3000:], file=sys.stderr)
-            failed += 1
-            outcome = "FAILED"
-        print(f"{outcome:6} {story.__name__[5:].replace('_', ' ')} ({time.monotonic() - since:.0f} s)", flush=True)
+    passed, failed = go(among(globals()), life, (), lambda: life.machine.journal("kula-relay*")[-3000:])
     life.machine.shut_down()
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

@@ -10,33 +10,11 @@ import pathlib
 import re
 import signal
 import subprocess
-import time
+
+from stories import Failed, run, until
 
 BOOT_S = 60
 CLONE_NEWNET = 0x40000000
-
-
-class Failed(Exception):
-    pass
-
-
-def until(fact, what, deadline_s=30.0):
-    """Asks until fact() gives something true, and returns that."""
-    deadline = time.monotonic() + deadline_s
-    while not (found := fact()):
-        if time.monotonic() > deadline:
-            raise Failed(f"not within {deadline_s:g} s: {what() if callable(what) else what}")
-        time.sleep(0.1)
-    return found
-
-
-def run(words, expect=0, **how):
-    """A command to its end; gives what it printed, stdout and stderr together."""
-    done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, text=True, errors="replace",
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **how)
-    if expect is not None and done.returncode != expect:
-        raise Failed(f"{' '.join(map(str, words))} ended with {done.returncode}\n{done.stdout[-4000:]}")
-    return done.stdout
 
 
 class Machine:

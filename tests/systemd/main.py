@@ -13,14 +13,14 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from machine import Failed, Machine, run, until  # noqa: E402
+from machine import Machine  # noqa: E402
 from sim import events  # noqa: E402
 from sim.steady import Steady  # noqa: E402
+from stories import Failed, among, go, run, until  # noqa: E402
 
 UNITS = ("kula-relay-serve", "kula-relay-forward", "kula-relay-watch")
 EXPOSURE = 20  # tenths
@@ -269,23 +269,8 @@ class Stories:
               lambda: "\n".join(machine.journal(unit)[-500:] for unit in UNITS))
         self.a_delivery_gets_through()
 
-    def run(self, words):
-        names = [name for name in vars(Stories) if name.startswith("test_")]
-        passed = failed = 0
-        for name in names:
-            if words and not any(word in name for word in words):
-                continue
-            started = time.monotonic()
-            try:
-                getattr(self, name)()
-                passed, word = passed + 1, "ok"
-            except Exception:  # pylint: disable=broad-except
-                failed, word = failed + 1, "FAILED"
-                traceback.print_exc()
-                for unit in UNITS:
-                    print(f"--- {unit}\n{self.machine.journal(unit)[-1500:]}", file=sys.stderr, flush=True)
-            print(f"{word:7} {time.monotonic() - started:5.1f}s  {name[5:].replace('_', ' ')}", flush=True)
-        return passed, failed
+    def journals(self):
+        return "\n".join(f"--- {unit}\n{self.machine.journal(unit)[-1500:]}" for unit in UNITS)
 
 
 def main():
@@ -299,7 +284,7 @@ def main():
         stories = Stories(options.folder)
         stories.machine.boot()
         stories.neighbours.open()
-        passed, failed = stories.run(options.words)
+        passed, failed = go(among(vars(Stories)), stories, options.words, stories.journals)
     except Failed as failure:
         print(f"FAILED  it cannot begin: {failure}", file=sys.stderr)
     finally:
