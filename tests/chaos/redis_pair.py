@@ -12,7 +12,7 @@ import socket
 import tempfile
 import time
 
-from ledger_view import Client, RedisError
+from ledger_view import Client
 from processes import Process, free_port, until
 
 DATA = "appendonlydir"
@@ -34,14 +34,8 @@ class Server:
             "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.path,
             "--dir", self.folder, "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction",
             "--repl-diskless-sync-delay", "0", *self.options, *more])
-        until(self.answers, lambda: f"Redis answers\n{self.process.report()}", 60)
+        until(self.client.is_answered, lambda: f"Redis answers\n{self.process.report()}", 60)
         return self
-
-    def answers(self):
-        try:
-            return self.client("PING") == b"PONG"
-        except (OSError, RedisError):  # not there yet, or still loading
-            return False
 
     def follows(self):
         """As a replica: it has all that its master had."""

@@ -24,7 +24,7 @@ import tempfile
 import time
 import unittest
 
-from ledger_view import Client, Ledger, RedisError
+from ledger_view import Client, Ledger
 from metrics import Admin
 from processes import BUILD, RELAY, RELAY_SERVE, SLOW, WRAP, Process, free_port, run, until
 from sim import events, wire
@@ -99,14 +99,8 @@ class Redis:
 
     def start(self):
         self.process = Process("redis", self.command())
-        until(self.answers, lambda: f"Redis answers\n{self.process.report()}")
+        until(self.client.is_answered, lambda: f"Redis answers\n{self.process.report()}")
         return self
-
-    def answers(self):
-        try:
-            return self.client("PING") == b"PONG"
-        except (OSError, RedisError):  # not there yet, or still loading
-            return False
 
     def stop(self):
         """As a shutdown of the machine would: it writes down everything first."""
@@ -362,6 +356,10 @@ class House:
             until(lambda name=name: self.ledger.settled(name),
                   lambda name=name: f"{name} is settled: {self.ledger.counts(name)}, "
                                     f"{self.ledger.owed(name)} owed", deadline_s)
+
+    def listed(self, name):
+        """What `service list` says of it."""
+        return next(line for line in self.relay("service", "list", "--json").objects if line["service"] == name)
 
     def audit(self, expect=0):
         """The command's lines: the services' by name, and the verdict."""

@@ -46,6 +46,12 @@ class Client:
             self.close()
             raise
 
+    def is_answered(self):
+        try:
+            return self("PING") == b"PONG"
+        except (OSError, RedisError):  # not there yet, or still loading
+            return False
+
     def _send(self, words):
         parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
         self._socket.sendall(b"*%d\r\n" % len(parts) +

@@ -5,10 +5,6 @@ from processes import until
 
 
 class Pause(Story):
-    def line(self, name):
-        return next(line for line in self.house.relay("service", "list", "--json").objects
-                    if line["service"] == name)
-
     def test_a_paused_service_gets_nothing_and_others_all_until_it_is_resumed(self):
         crm, search = self.house.service("crm"), self.house.service("search")
         self.house.start()
@@ -21,7 +17,7 @@ class Pause(Story):
         self.house.forward.said("paused", service="crm")
         self.assertEqual([one.event_id for one in crm.requests], [before])
         self.assertEqual(self.house.ledger.owed("crm"), 0)
-        line = self.line("crm")
+        line = self.house.listed("crm")
         self.assertEqual((line["paused"], line["unread"], line["owed"]), (True, 20, 0))
         self.assertIn("paused", self.house.relay("service", "list").out)
         self.house.forward.stop()
@@ -30,7 +26,7 @@ class Pause(Story):
         self.house.relay("resume", "crm")
         crm.wait_delivered(ids)
         self.house.settle()
-        self.assertFalse(self.line("crm")["paused"])
+        self.assertFalse(self.house.listed("crm")["paused"])
 
     def test_an_attempt_in_flight_is_finished_in_a_pause(self):
         crm = self.house.service("crm")
@@ -49,7 +45,7 @@ class Pause(Story):
         self.house.start()
         ids = [self.house.post_event()[0] for _ in range(12)]
         self.house.forward.wait("attempts_total", {"outcome": "again"}, 1)
-        until(lambda: self.line("crm")["held_for_ms"] > 0, "it is held back")
+        until(lambda: self.house.listed("crm")["held_for_ms"] > 0, "it is held back")
         self.house.forward.wait("attempts_in_flight", {}, lambda number: number == 0)
         seen = len(crm.requests)
         crm.heal()
@@ -58,7 +54,7 @@ class Pause(Story):
         new.append(self.house.post_event()[0])
         crm.wait_delivered(new)
         self.assertGreater(len(crm.requests), seen)
-        line = self.line("crm")
+        line = self.house.listed("crm")
         self.assertEqual((line["held_for_ms"], line["breaker_open"]), (0, False))
 
     def test_unknown_services_are_not_found(self):
@@ -83,11 +79,11 @@ class Pause(Story):
         self.house.start_forward()
         event_id, _ = self.house.post_event()
         crm.wait_delivered([event_id])
-        self.assertFalse(self.line("gone")["configured"])
-        self.assertEqual(self.line("gone")["unread"], 1)
+        self.assertFalse(self.house.listed("gone")["configured"])
+        self.assertEqual(self.house.listed("gone")["unread"], 1)
         self.assertIn("not in the configuration", self.house.relay("service", "list").out)
         self.house.relay("service", "forget", "gone", "--dry-run")
-        self.assertEqual(self.line("gone")["unread"], 1)
+        self.assertEqual(self.house.listed("gone")["unread"], 1)
         self.house.relay("service", "forget", "gone")
         self.assertEqual([line["service"] for line in self.house.relay("service", "list", "--json").objects],
                          ["crm"])
@@ -102,18 +98,18 @@ class Pause(Story):
         self.house.start()
         settings, self.house.service_settings = self.house.service_settings, []
         self.house.configure()
-        self.assertIsNone(self.line("crm")["configured"])
+        self.assertIsNone(self.house.listed("crm")["configured"])
         self.assertNotIn("not in the configuration", self.house.relay("service", "list").out)
         told = self.house.relay("service", "forget", "crm", expect=78)
         self.assertIn("names no services, so it cannot be told whether forward still has \"crm\"", told.err)
         self.house.service_settings = settings
         self.house.configure()
-        self.assertTrue(self.line("crm")["configured"])
+        self.assertTrue(self.house.listed("crm")["configured"])
 
     def test_what_a_forward_delivers_in_order_is_not_forgotten_by_another_configuration(self):
         self.house.service("crm", order_by="data.id")
         self.house.start()
-        until(lambda: self.line("crm")["owner"], "forward owns it")
+        until(lambda: self.house.listed("crm")["owner"], "forward owns it")
         settings, self.house.service_settings = self.house.service_settings, []
         self.house.service("other")
         self.house.configure()

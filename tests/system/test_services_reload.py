@@ -193,17 +193,13 @@ class ServicesReload(Story):
         self.assertEqual([one.answered for one in search.requests], [200])
         self.assertEqual(self.house.ledger.counts("search")["done"], 1)
         self.assertNotIn('service="search"', self.forward.admin.get("/metrics").body.decode())
-        line = self.listed("search")
+        line = self.house.listed("search")
         self.assertEqual((line["configured"], line["unread"], line["owed"]), (False, 3, 0))
         self.house.service_settings.append(was)
         self.reload()
         search.wait_delivered([held, *after])
         self.house.settle()
         self.assertEqual(len(search.requests), 4)
-
-    def listed(self, name):
-        return next(line for line in self.house.relay("service", "list", "--json").objects
-                    if line["service"] == name)
 
     def test_a_service_that_returns_while_its_attempt_is_held_gets_no_event_twice(self):
         crm = self.house.service("crm", concurrency=1)
@@ -236,7 +232,7 @@ class ServicesReload(Story):
         self.reload()
         search.release()
         self.forward.said("service is gone, its attempts are settled", service="search")
-        self.assertEqual(self.listed("search")["owed"], 1)
+        self.assertEqual(self.house.listed("search")["owed"], 1)
         self.house.relay("service", "forget", "search")
         self.assertEqual([key for key in self.house.redis("KEYS", "*") if key.endswith(b":search")], [])
 
