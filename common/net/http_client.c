@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "net/address.h"
-#include "net/http_answer.h"
+#include "net/http_reply.h"
 #include "net/retry_after.h"
 
 enum {
@@ -31,7 +31,7 @@ struct http_request {
     struct curl_slist *headers;
     http_done_fn *done;
     void *arg;
-    struct http_answer answer;
+    struct http_reply reply;
     const char *problem; /* why it cannot be sent; NULL: it was */
     bool over_socket, link_local;
     char guarded[ADDRESS_BYTES]; /* an address that was not gone to, else empty */
@@ -78,7 +78,7 @@ static struct http_request *spare_take(struct http_client *client) {
 static void request_destroy(struct http_request *request) {
     curl_easy_cleanup(request->easy);
     curl_slist_free_all(request->headers);
-    http_answer_finish(&request->answer);
+    http_reply_finish(&request->reply);
     free(request);
 }
 
@@ -91,7 +91,7 @@ static void spare_give(struct http_request *request) {
     /* Forgets the body it was lent, and every option of this call. */
     curl_easy_reset(request->easy);
     curl_slist_free_all(request->headers);
-    http_answer_finish(&request->answer);
+    http_reply_finish(&request->reply);
     *request = (struct http_request){.client = client, .easy = request->easy};
     TAILQ_INSERT_HEAD(&client->spare, request, entry);
     client->spares++;
@@ -142,15 +142,15 @@ static void explain_no_connection(struct http_request *request) {
 /* libcurl's buffer has an end, an endless line has none. */
 static bool is_line_too_long(const struct http_request *request, CURLcode code) {
     enum { TOO_LARGE = 100 }; /* CURLE_TOO_LARGE, which libcurl 7 does not name */
-    return !request->answer.head_whole && (code == CURLE_OUT_OF_MEMORY || (int)code == TOO_LARGE);
+    return !request->reply.head_whole && (code == CURLE_OUT_OF_MEMORY || (int)code == TOO_LARGE);
 }
 
 /* Why there is no answer, for people. */
 static const char *failure_of(struct http_request *request, CURLcode code) {
     if (request->problem)
         return request->problem;
-    if (request->answer.problem)
-        return request->answer.problem;
+    if (request->reply.problem)
+        return request->reply.problem;
     if (code == CURLE_OK)
         return "the answer ended within its headers";
     if (is_line_too_long(request, code))
@@ -164,11 +164,11 @@ static void end_with(struct http_request *request, CURLcode code) {
     struct http_result result = {.outcome = HTTP_FAILED};
     /* libcurl takes a connection that is closed within the headers for a whole answer; what fell
      * over in the middle of its first words has not said yes. */
-    if (code == CURLE_OK && request->answer.head_whole) {
+    if (code == CURLE_OK && request->reply.head_whole) {
         struct text retry_after = text_of(header_of(request->easy, "Retry-After"));
         result.outcome = HTTP_ANSWERED;
         result.status = status_of(request->easy);
-        result.body = string_text(&request->answer.body);
+        result.body = string_text(&request->reply.body);
         result.retry_after_ms = retry_after_ms(retry_after, clock_wall_ms());
     } else {
         result.error = failure_of(request, code);
@@ -265,23 +265,23 @@ static int on_watch_wanted(CURL *easy, curl_socket_t socket, int what, void *arg
 
 static size_t on_head(char *data, size_t one, size_t size, void *arg) {
     struct http_request *request = arg;
-    struct http_answer *answer = &request->answer;
+    struct http_reply *reply = &request->reply;
     CURL *easy = request->easy;
-    bool good = http_answer_add_head(answer, size);
+    bool good = http_reply_add_head(reply, size);
     (void)one;
     if (good && size <= 2 && (data[0] == '\r' || data[0] == '\n'))
-        good = http_answer_end_head(answer, status_of(easy),
-                                    (struct http_answer_framing){
-                                        .content_length = header_of(easy, "Content-Length"),
-                                        .transfer_encoding = header_of(easy, "Transfer-Encoding"),
-                                    });
+        good = http_reply_end_head(reply, status_of(easy),
+                                   (struct http_reply_framing){
+                                       .content_length = header_of(easy, "Content-Length"),
+                                       .transfer_encoding = header_of(easy, "Transfer-Encoding"),
+                                   });
     return good ? size : 0;
 }
 
 static size_t on_body(char *data, size_t one, size_t size, void *arg) {
     struct http_request *request = arg;
     (void)one;
-    return http_answer_add_body(&request->answer, text_slice(data, size)) ? size : 0;
+    return http_reply_add_body(&request->reply, text_slice(data, size)) ? size : 0;
 }
 
 /* The question */
@@ -410,11 +410,11 @@ static void set_manners(struct http_request *request) {
 void http_client_send(struct http_client *client, const struct http_call *call, http_done_fn *done,
                       void *arg) {
     assert(!client->destroyed && done && call->timeout_ms > 0 && call->connect_timeout_ms > 0);
-    assert(call->keep_bytes <= HTTP_ANSWER_MOST_BODY);
+    assert(call->keep_bytes <= HTTP_REPLY_MOST_BODY);
     struct http_request *request = spare_take(client);
     request->done = done;
     request->arg = arg;
-    request->answer.keep_bytes = call->keep_bytes;
+    request->reply.keep_bytes = call->keep_bytes;
     request->link_local = call->link_local;
     request->since_ms = clock_elapsed_ms();
     request->timeout_ms = call->timeout_ms;
