@@ -121,6 +121,19 @@ static bool store(struct options *options, const struct cli_option *row, const c
     return true;
 }
 
+/* getopt tells in optopt which option it was: what find_row takes, a letter that nobody knows, or 0
+ * for a long name that nobody knows, which has been passed. A letter's word may not have been. */
+static bool unreadable(struct options *options, const struct reading *reading, int answer,
+                       char **argv) {
+    if (!optopt)
+        return options_wrong(options, "unknown option %s", argv[optind - 1]);
+    if (optopt < 256)
+        return options_wrong(options, answer == ':' ? "-%c needs a value" : "unknown option -%c",
+                             optopt);
+    return options_wrong(options, answer == ':' ? "--%s needs a value" : "--%s takes no value",
+                         find_row(reading, optopt)->name);
+}
+
 bool options_parse(struct options *options, const struct cli_manual *manual, int argc,
                    char **argv) {
     struct reading reading = {0};
@@ -130,8 +143,7 @@ bool options_parse(struct options *options, const struct cli_manual *manual, int
     while ((answer = getopt_long(argc, argv, reading.letters, reading.longs, NULL)) != -1) {
         const struct cli_option *row = find_row(&reading, answer);
         if (!row)
-            return options_wrong(options, answer == ':' ? "%s needs a value" : "unknown option %s",
-                                 argv[optind - 1]);
+            return unreadable(options, &reading, answer, argv);
         if (!store(options, row, optarg))
             return false;
     }
