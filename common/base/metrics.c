@@ -103,8 +103,9 @@ struct metric *metrics_series(struct metrics *metrics, const struct metric_famil
 }
 
 void metric_add(struct metric *metric, int64_t more) {
-    assert(metric->family->kind == METRIC_GAUGE ||
-           (metric->family->kind == METRIC_COUNTER && more >= 0));
+    enum metric_kind kind = metric->family->kind;
+    assert(kind == METRIC_GAUGE ||
+           ((kind == METRIC_COUNTER || kind == METRIC_COUNTER_MS) && more >= 0));
     metric->value += more;
 }
 
@@ -180,6 +181,10 @@ static void add_name(const struct metric *metric, const char *suffix, const char
     string_add_of(s, le || metric->values[0] ? "} " : " ");
 }
 
+static void add_seconds(int64_t ms, struct string *s) {
+    string_addf(s, "%lld.%03lld\n", (long long)ms / 1000, (long long)ms % 1000);
+}
+
 static void add_histogram(const struct metric *metric, struct string *s) {
     int64_t so_far = 0;
     for (size_t i = 0; i < BOUNDS; i++) {
@@ -190,8 +195,7 @@ static void add_histogram(const struct metric *metric, struct string *s) {
     add_name(metric, "_bucket", "+Inf", s);
     string_addf(s, "%lld\n", (long long)metric->value);
     add_name(metric, "_sum", NULL, s);
-    string_addf(s, "%lld.%03lld\n", (long long)metric->sum_ms / 1000,
-                (long long)metric->sum_ms % 1000);
+    add_seconds(metric->sum_ms, s);
     add_name(metric, "_count", NULL, s);
     string_addf(s, "%lld\n", (long long)metric->value);
 }
@@ -202,12 +206,17 @@ static void add_series(const struct metric *metric, struct string *s) {
         return;
     }
     add_name(metric, "", NULL, s);
-    string_addf(s, "%lld\n", (long long)metric->value);
+    if (metric->family->kind == METRIC_COUNTER_MS)
+        add_seconds(metric->value, s);
+    else
+        string_addf(s, "%lld\n", (long long)metric->value);
 }
 
 void metrics_format(const struct metrics *metrics, struct string *s) {
-    static const char *const kinds[] = {
-        [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
+    static const char *const kinds[] = {[METRIC_COUNTER] = "counter",
+                                        [METRIC_COUNTER_MS] = "counter",
+                                        [METRIC_GAUGE] = "gauge",
+                                        [METRIC_HISTOGRAM] = "histogram"};
     for (const struct group *group = metrics->groups; group; group = group->next) {
         const struct metric_family *family = group->family;
         string_addf(s, "# HELP %s ", family->name);

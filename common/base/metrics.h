@@ -7,7 +7,12 @@
 #pragma once
 #include "base/text.h"
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum metric_kind {
+    METRIC_COUNTER,
+    METRIC_COUNTER_MS, /* counts milliseconds; exposed in seconds */
+    METRIC_GAUGE,
+    METRIC_HISTOGRAM,
+};
 
 enum { METRIC_LABELS = 2 };
 

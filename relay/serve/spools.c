@@ -58,7 +58,7 @@ static const struct metric_family families[FIGURES] = {
     [WRITABLE] = {"kula_relay_spool_writable", METRIC_GAUGE,
                   "1 while deliveries are written to the spool, 0 while a 2xx waits for Redis."},
     [SYNCS] = {"kula_relay_spool_syncs_total", METRIC_COUNTER, "Syncs of the spool to disk."},
-    [SYNC_TIME] = {"kula_relay_spool_sync_milliseconds_total", METRIC_COUNTER,
+    [SYNC_TIME] = {"kula_relay_spool_sync_seconds_total", METRIC_COUNTER_MS,
                    "Time that syncs took, all together."},
     [DAMAGED] = {"kula_relay_spool_damaged_records_total", METRIC_COUNTER,
                  "Records that could not be read back."},
@@ -382,9 +382,9 @@ void spools_count(struct spools *spools) {
         if (i == WRITABLE && !is_written(spools))
             continue; /* a 0 is an alarm */
         struct metric *series = metrics_series(spools->needs.metrics, &families[i], NULL, NULL);
-        if (families[i].kind == METRIC_COUNTER)
-            metric_add(series, values[i] - metric_value(series));
-        else
+        if (families[i].kind == METRIC_GAUGE)
             metric_set(series, values[i]);
+        else
+            metric_add(series, values[i] - metric_value(series));
     }
 }

@@ -110,6 +110,19 @@ static void test_a_histogram_without_labels_has_only_its_bounds(void **state) {
     metrics_destroy(metrics);
 }
 
+static void test_time_is_counted_in_milliseconds_and_told_in_seconds(void **state) {
+    (void)state;
+    static const struct metric_family busy = {
+        "kula_relay_busy_seconds_total", METRIC_COUNTER_MS, "Time.", {NULL}};
+    struct metrics *metrics = metrics_create();
+    metric_add(metrics_series(metrics, &busy, NULL, NULL), 1999);
+    metric_add(metrics_series(metrics, &busy, NULL, NULL), 3);
+    assert_int_equal(metric_value(metrics_series(metrics, &busy, NULL, NULL)), 2002);
+    assert_holds(metrics, "# TYPE kula_relay_busy_seconds_total counter\n"
+                          "kula_relay_busy_seconds_total 2.002\n");
+    metrics_destroy(metrics);
+}
+
 static void test_a_forgotten_label_value_takes_all_its_series_along(void **state) {
     (void)state;
     static const struct metric_family starts = {
@@ -138,6 +151,7 @@ int main(void) {
         cmocka_unit_test(test_nothing_used_nothing_shown),
         cmocka_unit_test(test_buckets_pile_up_to_the_count),
         cmocka_unit_test(test_a_histogram_without_labels_has_only_its_bounds),
+        cmocka_unit_test(test_time_is_counted_in_milliseconds_and_told_in_seconds),
         cmocka_unit_test(test_a_forgotten_label_value_takes_all_its_series_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
