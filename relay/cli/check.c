@@ -119,6 +119,7 @@ static bool parse(struct cli *cli, enum config_for *needs, bool *print, int argc
         .example = "kula-relay check --config kula-relay.yaml --print",
         .options = rows,
         .takes = CLI_TAKES_CONFIG,
+        .notes = "Exit codes: 0 it works, 2 usage, 78 configuration invalid.\n",
     };
     if (!cli_start(cli, &manual, argc, argv)) {
         if (cli->options.exit == CLI_DONE) /* --help was printed */

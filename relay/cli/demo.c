@@ -190,6 +190,7 @@ int demo_main(int argc, char **argv) {
             "go as promised.",
         .example = "kula-relay demo",
         .options = options,
+        .notes = "Exit codes: 0 done, 1 failed, 2 usage.\n",
     };
     if (cli_start(&stage.cli, &manual, argc, argv)) {
         if (stage.cli.options.operand_count)

@@ -73,6 +73,7 @@ int health_main(int argc, char **argv) {
         .example = "kula-relay health serve",
         .options = rows,
         .takes = CLI_TAKES_CONFIG,
+        .notes = "Exit codes: 0 well, 1 not, 2 usage, 78 configuration invalid.\n",
     };
     struct options *options = &this.cli.options;
     if (cli_start(&this.cli, &manual, argc, argv)) {

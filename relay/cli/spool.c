@@ -228,6 +228,8 @@ int spool_main(int argc, char **argv) {
         .example = "kula-relay spool status",
         .options = options,
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .notes = "Exit codes: 0 done, 1 failed or damaged, 2 usage, 3 no such folder,\n"
+                 "78 configuration invalid.\n",
     };
     if (cli_start(&look.cli, &manual, argc, argv) && valid(&look) && find_directory(&look) &&
         survey(&look)) {

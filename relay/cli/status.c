@@ -440,14 +440,16 @@ int status_main(int argc, char **argv) {
     const struct cli_manual manual = {
         .about =
             "Tells on one screen how things stand. serve and forward are asked at their admin\n"
-            "addresses in the configuration, on this machine: are they ready, what keeps them in,\n"
-            "and what waits in the spool. Redis is asked for the rest: the stream, each "
-            "endpoint's\n"
-            "failures and webhooks as serve and watch saw them, and what each service is owed.\n"
-            "With --json a line for each part. Exit 0: it was told; 4: Redis is away, and what\n"
-            "serve and forward say is all.",
+            "addresses in the configuration (where that is 0.0.0.0 or [::], on this machine): are\n"
+            "they ready, what keeps them in, and what waits in the spool. Redis is asked for the\n"
+            "rest: the stream, each endpoint's failures and webhooks as serve and watch saw them,\n"
+            "and what each service is owed. With --json a line for each part. Exit 0: it was "
+            "told;\n"
+            "4: Redis is away, and what serve and forward say is all.",
         .example = "kula-relay status",
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .notes = "Exit codes: 0 done, 1 failed, 2 usage, 4 Redis unreachable,\n"
+                 "78 configuration invalid.\n",
     };
     if (!cli_start(&this.cli, &manual, argc, argv))
         return cli_close(&this.cli);

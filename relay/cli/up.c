@@ -226,6 +226,7 @@ int up_main(int argc, char **argv) {
         .example = "kula-relay up",
         .options = options,
         .takes = CLI_TAKES_CONFIG,
+        .notes = "Exit codes: 0 done, 1 failed, 2 usage, 78 configuration invalid.\n",
     };
     if (cli_start(&up.cli, &manual, argc, argv)) {
         if (up.cli.options.operand_count)

@@ -277,6 +277,7 @@ int verify_main(int argc, char **argv) {
             "body.json",
         .options = options,
         .takes = CLI_TAKES_JSON,
+        .notes = "Exit codes: 0 accepted, 1 not, 2 usage.\n",
     };
     if (cli_start(&verify.cli, &manual, argc, argv) && valid(&verify) && read_secret(&verify) &&
         body_read(&verify.cli, verify.body_file, &verify.body))

@@ -209,6 +209,8 @@ int webhook_main(int argc, char **argv) {
                    "      --events 'application.*,candidate.created' --secret-out kula_secret",
         .options = options,
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .notes = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 Redis unreachable,\n"
+                 "5 plan: they differ, 78 configuration invalid.\n",
     };
     return run(&desk, &manual, argc, argv);
 }

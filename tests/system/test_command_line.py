@@ -18,7 +18,7 @@ class WithoutALedger(Story):
     def test_version_says_which(self):
         told = self.house.relay("version", config=False).out
         self.assertRegex(told, r"kula-relay \d+\.\d+\.\d+")
-        for library in ("libevent", "hiredis", "curl", "yajl", "yaml"):
+        for library in ("libevent", "libevhtp", "openssl", "hiredis", "curl", "isa-l", "yajl", "yaml"):
             self.assertIn(library, told.lower())
         self.assertIn("version", self.house.relay("version", "--json", config=False).objects[0])
 
@@ -30,6 +30,17 @@ class WithoutALedger(Story):
                 own = run([RELAY, command, "--help"])
                 self.assertRegex(own.out, rf"^([Uu]sage: )?kula-relay {command}\b")
                 self.assertEqual(own.err, "")
+
+    def test_help_tells_exit_codes_that_there_are(self):
+        for command, besides in (("version", ()), ("verify", (1,)), ("demo", (1,)), ("health", (1, 78)),
+                                 ("spool", (1, 3, 78)), ("send", (1, 78)), ("up", (1, 78)), ("check", (78,)),
+                                 ("status", (1, 4, 78)), ("audit", (1, 4, 78)), ("webhook", (1, 3, 4, 5, 78)),
+                                 ("tail", (1, 3, 4, 78))):
+            with self.subTest(command=command):
+                told = run([RELAY, command, "--help"]).out
+                exits = re.search(r"(?m)^Exit codes: (.*(?:\n.+)*)", told).group(1)
+                codes = {int(code) for code in re.findall(r"(?:^|, |,\n)(\d+) ", exits)}
+                self.assertEqual(codes, {0, 2, *besides}, exits)
 
     def test_an_unknown_command_is_a_wrong_call(self):
         for word in ("nonsense", *NOT_YET):
