@@ -15,7 +15,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- Whoever comes to a ledger that never served anybody gets what was accepted while it was set up.
 local never_served = redis.call('HSETNX', about, 'served', 1) == 1
--- One that forgot all its services had some; one that was written before this field did not note it.
+-- One that forgot all its services had some; where only this field was lost, the places still say so.
 local first_ever = never_served and redis.call('EXISTS', places) == 0
 
 local function last_id()
