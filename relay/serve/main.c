@@ -23,6 +23,8 @@ static const char notes[] =
     "serve.pen and log.level; the log names what needs a restart. Certificates, keys and\n"
     "secrets are also taken within seconds when their files change.\n"
     "\n"
+    "GET /healthz is answered on each listener: 200, and 503 while it stops. /readyz and\n"
+    "/metrics are served on serve.admin, and /healthz too.\n"
     "Exit codes: 0 done, 1 failed, 2 usage, 78 configuration invalid.\n";
 
 static int serve(const char *file) {
