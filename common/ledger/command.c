@@ -127,6 +127,7 @@ void command_send(struct command *command, struct redis *redis, int64_t deadline
                                     .count = command->count,
                                     .deadline_ms = deadline_ms,
                                     .block_ms = command->block_ms,
+                                    .fresh_ms = command->fresh_ms,
                                     .repeatable = repeatable},
                fn, arg);
     free(args);

@@ -21,6 +21,7 @@ struct command {
     size_t count, capacity, keys;
     struct string made;
     int64_t block_ms; /* of a command that blocks, how long */
+    int64_t fresh_ms; /* see struct redis_call */
 };
 
 /* PREFIX:kind, PREFIX:kind:name, PREFIX:kind:name:id */

@@ -249,7 +249,7 @@ void moves_take(struct ledger *ledger, const struct moves_take *what, moves_take
     take->fn = fn;
     take->arg = arg;
     choose_lease(take, what->order);
-    struct command command = {.script = &script_take};
+    struct command command = {.script = &script_take, .fresh_ms = what->start_in_ms};
     command_key(&command, ledger, "events");
     command_key(&command, ledger, "places");
     command_key_of(&command, ledger, "due", name);

@@ -110,6 +110,9 @@ struct moves_take {
     int64_t owed_most_ms; /* after its first attempt it is dead */
     int64_t deadline_ms;
     const struct moves_order *order; /* NULL: as they come */
+    /* What it hands out is started so long after it was asked, or never: what comes later is AWAY,
+     * for its leases may end before the attempts do. 0: it does not matter. */
+    int64_t start_in_ms;
 };
 void moves_take(struct ledger *, const struct moves_take *, moves_take_fn *, void *arg);
 

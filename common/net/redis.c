@@ -60,6 +60,8 @@ struct call {
     struct event deadline;
     int64_t until_ms; /* the same, as a time */
     int64_t sent_ms;
+    int64_t sent_elapsed_ms; /* the same moment, by the clock for `fresh_ms` */
+    int64_t fresh_ms;
     int64_t block_ms; /* for so long it may rightly be without a reply */
     bool repeatable;
     bool nothing_ran;            /* sent, and refused before anything happened */
@@ -200,6 +202,7 @@ static struct call *call_create(struct redis *redis, const struct redis_call *as
     call->redis = redis;
     call->repeatable = asked->repeatable;
     call->block_ms = asked->block_ms;
+    call->fresh_ms = asked->fresh_ms;
     evtimer_assign(&call->deadline, loop_base(redis->loop), on_deadline, call);
     return call;
 }
@@ -212,6 +215,7 @@ static void send_waiting(struct redis *redis) {
         redis_link_send(redis->link, text_slice(call->wire, call->wire_bytes));
         call->nothing_ran = false;
         call->sent_ms = clock_steady_ms();
+        call->sent_elapsed_ms = clock_elapsed_ms();
         move(call, CALL_SENT);
     }
     expect_reply(redis);
@@ -384,6 +388,11 @@ static void on_refused(struct redis *redis, struct call *call, struct redis_valu
     drop(redis, "says: ", words);
 }
 
+/* It may have lain in the socket while this process was frozen. */
+static bool is_stale(const struct call *call) {
+    return call->fresh_ms && clock_elapsed_ms() - call->sent_elapsed_ms > call->fresh_ms;
+}
+
 static void on_reply(struct redis *redis, struct redis_value **reply) {
     struct call *call = TAILQ_FIRST(&redis->calls[CALL_SENT]);
     if (redis->state == STATE_GREETING)
@@ -392,6 +401,8 @@ static void on_reply(struct redis *redis, struct redis_value **reply) {
         drop(redis, "sends what nobody asked for", (struct text){0});
     else if ((*reply)->kind == REDIS_ERROR)
         on_refused(redis, call, reply);
+    else if (is_stale(call))
+        end(call, REDIS_UNKNOWN, NULL);
     else
         end(call, REDIS_REPLIED, *reply);
 }

@@ -52,6 +52,9 @@ struct redis_call {
     /* Of a command that blocks, how long; else 0. Beyond that a Redis that owes a reply and is
      * silent for seconds is taken for dead, and the connection made again. */
     int64_t block_ms;
+    /* For so long after it was sent its reply is worth something: one that is read later ends as
+     * UNKNOWN. By a clock that goes on while the machine is suspended. 0: always. */
+    int64_t fresh_ms;
     /* May be sent again when the connection is lost before the reply, or the
      * server says that it cannot for the moment (LOADING, READONLY, MASTERDOWN,
      * NOAUTH, NOREPLICAS, BUSY, TRYAGAIN, CLUSTERDOWN, MISCONF, OOM): then it never ends as UNKNOWN

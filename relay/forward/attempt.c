@@ -45,6 +45,7 @@ struct attempt *attempt_create(const struct moves_taken *taken, int64_t now_ms) 
 
 void attempt_destroy(struct attempt *attempt) {
     free(attempt->after_dead);
+    free(attempt->lane);
     free(attempt->kept);
     free(attempt);
 }

@@ -26,7 +26,11 @@ struct attempt {
     unsigned round;          /* see pace_start */
     enum moves_verdict move; /* when it was judged */
     int64_t again_at_ms;     /* with MOVES_DEFER; steady time */
-    char *after_dead; /* the event before it in its lane, a dead letter; NULL: none, or no lanes */
+    /* Of an ordered service; they may be asked for when its lanes are put together anew. NULL:
+     * none.
+     */
+    char *lane;       /* its key */
+    char *after_dead; /* the event before it in its lane, a dead letter */
     char *kept;
 };
 

@@ -16,6 +16,9 @@
 enum {
     /* How much longer than an attempt a lease holds: time to settle. */
     LEASE_SPARE_MS = 5000,
+    /* A take is answered in less, or an attempt could outlast its lease: this process was frozen.
+     */
+    START_IN_MS = LEASE_SPARE_MS - 1000,
     LEDGER_DEADLINE_MS = 30000,
     /* A result is worth waiting for: unsettled, the event would be sent again. */
     SETTLE_DEADLINE_MS = 600000,
@@ -202,7 +205,6 @@ static struct order_slots order_slots(struct courier *courier) {
         .retries = retry_slots(courier),
         .probe = courier->pace.open,
         .now_ms = clock_steady_ms(),
-        .elapsed_ms = clock_elapsed_ms(),
     };
 }
 
@@ -265,9 +267,10 @@ static void on_settled(void *arg, enum moves_settled settled) {
         courier->house->on_rest(courier->house->arg);
 }
 
+/* Where the mark in its lane changes. */
 static struct text lane_of(const struct attempt *attempt) {
-    const struct order *order = attempt->courier->order;
-    return order ? order_lane(order, attempt->event.stream_id, attempt->move) : (struct text){0};
+    bool ends_mark = attempt->move == MOVES_DONE && attempt->after_dead;
+    return text_of(ends_mark || attempt->move == MOVES_BURY ? attempt->lane : NULL);
 }
 
 static void settle(struct attempt *attempt, const struct judgement *judgement) {
@@ -308,12 +311,20 @@ static void on_answered(void *arg, const struct http_result *result) {
 
 /* Take */
 
+static char *copy_or_null(struct text text) {
+    return text.size ? text_copy(text) : NULL;
+}
+
+static void note_lane(struct attempt *attempt, const struct order *order) {
+    attempt->lane = copy_or_null(order_lane(order, attempt->event.stream_id));
+    attempt->after_dead = copy_or_null(order_dead_before(order, attempt->event.stream_id));
+}
+
 static void start_attempt(struct courier *courier, const struct moves_haul *haul, size_t i) {
     struct attempt *attempt = attempt_create(&haul->taken[i], haul->now_ms);
     attempt->service = courier->service;
-    if (courier->order && order_dead_before(courier->order, attempt->event.stream_id).size)
-        attempt->after_dead =
-            text_copy(order_dead_before(courier->order, attempt->event.stream_id));
+    if (courier->order)
+        note_lane(attempt, courier->order);
     attempt->probe = haul->probe;
     attempt->round = pace_start(&courier->pace);
     add_attempt(courier, attempt);
@@ -413,12 +424,6 @@ static void note_lanes(struct courier *courier) {
     look_again_in(courier, order_wait_ms(courier->order, clock_steady_ms()));
 }
 
-/* False where what is handed out may not be started. */
-static bool note_order(struct courier *courier, const struct moves_haul *haul) {
-    return !courier->order ||
-           order_told(courier->order, haul, flies, courier, clock_steady_ms(), clock_elapsed_ms());
-}
-
 static void on_taken(void *arg, const struct moves_haul *haul) {
     struct courier *courier = arg;
     if (haul->outcome != LEDGER_DONE) {
@@ -438,8 +443,9 @@ static void on_taken(void *arg, const struct moves_haul *haul) {
     note_haul(courier, haul);
     /* Even when stopped meanwhile: they were handed to us, and nobody else gets them before the
      * lease ends. */
-    bool startable = note_order(courier, haul);
-    for (size_t i = 0; i < haul->count && startable; i++)
+    if (courier->order)
+        order_told(courier->order, haul, flies, courier, clock_steady_ms());
+    for (size_t i = 0; i < haul->count; i++)
         start_attempt(courier, haul, i);
     courier->drained = !haul->more && !haul->held_for_ms;
     courier->take_wanted = courier->take_wanted || haul->more;
@@ -458,6 +464,7 @@ static void take(struct courier *courier) {
         .slots = pace_at_once(&courier->pace, free_slots(courier)),
         .retry_slots = retry_slots(courier),
         .lease_ms = courier->service->timeout_ms + LEASE_SPARE_MS,
+        .start_in_ms = START_IN_MS,
         .owed_most_ms = courier->house->owed_most_ms,
         .deadline_ms = LEDGER_DEADLINE_MS,
     };

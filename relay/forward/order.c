@@ -18,8 +18,6 @@ enum {
        memory. */
     MOST_IDLE = 10000,
     FULL_UNTIL = MOST_IDLE / 4 * 3, /* so far they have to go down before it is told once more */
-    /* A lease is for an attempt and five seconds; it was given before its take was answered. */
-    LATE_MS = 4000,
     MISSED_ROUND_MS = 15000,
 };
 
@@ -33,8 +31,7 @@ struct order {
     struct string after;
     struct moves_order asked;
     struct moves_head *heads; /* of `asked` */
-    int64_t asked_ms;         /* steady, as all times here but the next */
-    int64_t asked_elapsed_ms; /* a machine that was suspended has no time left to start anything */
+    int64_t asked_ms;         /* steady, as all times here */
     int64_t missed_ms;        /* when something was owed that no lane knew */
     bool full;
     struct metric *owns, *waiting, *unkeyed;
@@ -148,7 +145,6 @@ const struct moves_order *order_ask(struct order *order, const struct order_slot
     size_t most = slots->probe && slots->free ? 2 : slots->free;
     order->heads = memory_resize(order->heads, (most + 1) * sizeof *order->heads);
     order->asked_ms = slots->now_ms;
-    order->asked_elapsed_ms = slots->elapsed_ms;
     order->asked = (struct moves_order){
         .owner = order->owner,
         .owner_ms = OWNER_MS,
@@ -229,15 +225,14 @@ static void look_for_missed(struct order *order, const struct moves_haul *haul, 
     order_doubt(order);
 }
 
-bool order_told(struct order *order, const struct moves_haul *haul, order_flies_fn *flies,
-                void *arg, int64_t now_ms, int64_t elapsed_ms) {
-    bool late = elapsed_ms - order->asked_elapsed_ms > LATE_MS;
+void order_told(struct order *order, const struct moves_haul *haul, order_flies_fn *flies,
+                void *arg, int64_t now_ms) {
     if (haul->owned == MOVES_NOT_OURS) {
         if (order->ours) {
             log_warning("somebody else delivers in order now service=%s", order->service->name);
             order_forget(order);
         }
-        return false;
+        return;
     }
     note_owner(order, haul->owned);
     for (size_t i = 0; i < haul->mark_count; i++)
@@ -251,32 +246,25 @@ bool order_told(struct order *order, const struct moves_haul *haul, order_flies_
     order->putting = order->putting && !haul->all_is_put;
     note_full(order);
     look_for_missed(order, haul, now_ms);
-    if (late)
-        order_doubt(order);
-    return !late;
 }
 
 /* Settle */
+
+struct text order_lane(const struct order *order, struct text stream_id) {
+    return lanes_key(order->lanes, stream_id);
+}
 
 struct text order_dead_before(const struct order *order, struct text stream_id) {
     return lanes_dead_before(order->lanes, stream_id);
 }
 
-struct text order_lane(const struct order *order, struct text stream_id,
-                       enum moves_verdict verdict) {
-    bool ends_mark = verdict == MOVES_DONE && lanes_dead_before(order->lanes, stream_id).size;
-    return ends_mark || verdict == MOVES_BURY ? lanes_key(order->lanes, stream_id)
-                                              : (struct text){0};
-}
-
 static void end(struct order *order, const struct attempt *attempt) {
-    struct text id = attempt->event.stream_id;
-    struct text lane = lanes_key(order->lanes, id);
+    struct text lane = text_of(attempt->lane);
     if (attempt->move == MOVES_BURY)
         lanes_mark(order->lanes, lane, attempt->event.id);
     else
         lanes_unmark(order->lanes, lane);
-    lanes_end(order->lanes, id);
+    lanes_end(order->lanes, attempt->event.stream_id);
 }
 
 void order_settled(struct order *order, const struct attempt *attempt, enum moves_settled settled,

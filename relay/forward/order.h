@@ -26,24 +26,22 @@ struct order_slots {
     size_t free, retries;
     bool probe; /* the breaker is open */
     int64_t now_ms;
-    int64_t elapsed_ms; /* the same moment, by the clock for leases */
 };
 bool order_wants(struct order *, const struct order_slots *); /* is a take of any use? */
 const struct moves_order *order_ask(struct order *, const struct order_slots *, size_t *new_slots);
 /* Until a take is of use again, as far as time alone brings it about. */
 int64_t order_wait_ms(struct order *, int64_t now_ms);
 
-/* What the take came to. `flies` says whether an attempt at that event is in flight. False where it
- * came so late that a lease which it brought may have run out: then nothing may be started. */
+/* What the take came to. `flies` says whether an attempt at that event is in flight. */
 typedef bool order_flies_fn(void *arg, struct text stream_id);
-bool order_told(struct order *, const struct moves_haul *, order_flies_fn *flies, void *arg,
-                int64_t now_ms, int64_t elapsed_ms);
+void order_told(struct order *, const struct moves_haul *, order_flies_fn *flies, void *arg,
+                int64_t now_ms);
 bool order_ready(struct order *, const struct order_slots *); /* something could start */
 
-/* Of an event that is tried: the dead letter before it, and its lane, where the settle has to know
- * it; both empty where there is none. */
+/* Of an event that begins to be tried: its lane, and the dead letter before it; each is empty where
+ * there is none. */
+struct text order_lane(const struct order *, struct text stream_id);
 struct text order_dead_before(const struct order *, struct text stream_id);
-struct text order_lane(const struct order *, struct text stream_id, enum moves_verdict);
 void order_settled(struct order *, const struct attempt *, enum moves_settled, int64_t now_ms);
 
 const char *order_owner(const struct order *); /* its token; NULL while it is not the owner */

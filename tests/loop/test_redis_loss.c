@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "redis_desk.h"
@@ -176,6 +178,54 @@ static void test_a_short_frost_costs_only_those_who_could_not_wait(void **state)
     ask_finish(&patient);
     ask_finish(&brief);
     ask_finish(&after);
+    desk_close(desk);
+}
+
+/* For so long the machine was suspended: one clock knows. */
+static time_t suspended_s;
+
+int clock_gettime(clockid_t which, struct timespec *now) {
+    int status = (int)syscall(SYS_clock_gettime, which, now);
+    now->tv_sec += which == CLOCK_BOOTTIME ? suspended_s : 0;
+    return status;
+}
+
+static void ask_what_goes_stale(struct desk *desk, struct ask *ask) {
+    static const struct text words[] = {{"ECHO", 4}, {"stale", 5}};
+    desk_call(
+        desk, ask,
+        &(struct redis_call){.args = words, .count = 2, .fresh_ms = 4000, .deadline_ms = SOON_MS});
+}
+
+static void test_a_reply_that_is_read_after_a_long_sleep_is_no_reply(void **state) {
+    struct desk *desk = desk_open(redis_house_url(*state));
+    struct ask stale, other;
+    desk_wait_connected(desk);
+    ask_what_goes_stale(desk, &stale);
+    desk_ask(desk, &other, "ECHO other", SOON_MS, false);
+    suspended_s += 60;
+    desk_wait(desk, &other);
+    assert_int_equal(stale.outcome, REDIS_UNKNOWN);
+    assert_true(text_is(string_text(&other.text), "other"));
+    assert_int_equal(desk->downs, 0);
+    ask_finish(&stale);
+    ask_finish(&other);
+    desk_close(desk);
+}
+
+static void test_what_waited_long_for_redis_is_fresh_when_it_is_answered(void **state) {
+    struct redis_house *house = *state;
+    struct desk *desk = desk_open(redis_house_url(house));
+    struct ask ask;
+    desk_wait_connected(desk);
+    redis_house_kill(house);
+    desk_wait_trouble(desk, "lost the connection");
+    ask_what_goes_stale(desk, &ask);
+    suspended_s += 60;
+    redis_house_restart(house);
+    desk_wait(desk, &ask);
+    assert_int_equal(ask.outcome, REDIS_REPLIED);
+    ask_finish(&ask);
     desk_close(desk);
 }
 
@@ -365,6 +415,8 @@ int main(void) {
         cmocka_unit_test(test_a_frozen_redis_is_left_however_patient_its_calls_are),
         cmocka_unit_test(test_a_read_that_blocks_is_given_its_time),
         cmocka_unit_test(test_a_short_frost_costs_only_those_who_could_not_wait),
+        cmocka_unit_test(test_a_reply_that_is_read_after_a_long_sleep_is_no_reply),
+        cmocka_unit_test(test_what_waited_long_for_redis_is_fresh_when_it_is_answered),
         cmocka_unit_test(test_a_frozen_greeting_is_given_up),
         cmocka_unit_test(test_a_full_redis_is_asked_again_until_there_is_room),
         cmocka_unit_test(test_a_read_only_redis_is_left_for_a_better_one),

@@ -8,6 +8,9 @@ from processes import until
 
 
 class Order(OrderStory):
+    def owned_until_ms(self):
+        return int(self.house.ledger.state("crm")["owner_until"])
+
     def test_a_failing_event_holds_its_own_lane_only_and_comes_first_when_it_goes_well(self):
         crm = self.house.service("crm", **BY_CANDIDATE)
         crm.fail(only="evt_a_0")
@@ -62,6 +65,19 @@ class Order(OrderStory):
         self.assertEqual([dead for where, dead in told if where == ("a", 1)], ["evt_a_0"] * 3)
         self.assertEqual({where for where, dead in told if dead}, {("a", 1)})
         self.assertEqual(self.house.redis("EXISTS", "kula:after_dead:crm"), 0)
+
+    def test_one_that_dies_while_redis_comes_back_is_told_to_the_next_all_the_same(self):
+        crm = self.house.service("crm", **{**BY_CANDIDATE, "timeout": "10s", "concurrency": 1})
+        crm.hold(status=422, only="evt_a_0")
+        self.house.start()
+        self.send("a", 2)
+        crm.wait(lambda all_: len(all_) == 1, "the first is being tried")
+        self.house.redis("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        owned_ms = self.owned_until_ms()
+        until(lambda: self.owned_until_ms() > owned_ms + 1500, "it has asked for what it is owed")
+        crm.release()
+        self.house.settle()
+        self.assertEqual([one.header("Kula-Relay-After-Dead") for one in crm.requests], [None, "evt_a_0"])
 
     def test_a_dead_owner_is_replaced_and_the_next_one_goes_on_in_order(self):
         crm = self.house.service("crm", **BY_CANDIDATE)

@@ -1,6 +1,7 @@
 """Several forward processes on one ledger share the work; what a killed one had is taken over."""
 
 import collections
+import signal
 
 from house import Story
 
@@ -52,3 +53,14 @@ class SeveralForwarders(Story):
         self.forwards[1].stop()
         self.house.start_forward()
         self.assertEqual(self.settled(sent), 0)
+
+    def test_one_that_was_frozen_for_long_sends_nothing_when_it_wakes(self):
+        sent = self.start()
+        self.wait_requests(100)
+        self.forwards[0].signal(signal.SIGSTOP)
+        self.assertLessEqual(self.settled(sent), WINDOW)
+        requests = len(self.crm.requests)
+        self.forwards[0].signal(signal.SIGCONT)
+        self.forwards[0].wait("in_flight", {"service": "crm"}, 0)
+        self.house.settle()
+        self.assertEqual(len(self.crm.requests), requests)
