@@ -34,9 +34,11 @@ struct drain {
     uint64_t sent;      /* the last record on the way to it */
     uint64_t looked_at; /* confirmed, when the look on the way was asked for */
     bool looking;
-    unsigned batches;   /* on the way */
-    bool in_trouble;    /* and it was said */
-    int64_t sent_at_ms; /* steady */
+    unsigned batches;             /* on the way */
+    bool in_trouble;              /* and it was said */
+    bool unreadable;              /* at the last try nothing came out of the spool */
+    int64_t sent_at_ms;           /* steady */
+    struct drain *ahead, *behind; /* whom it follows, who follows it; NULL: nobody */
     struct loop_timer *look, *again, *gather;
 };
 
@@ -55,6 +57,23 @@ static void say_no_trouble(struct drain *drain) {
         log_info("spool drains again spool=%s undrained=%" PRIu64, spool_id(drain->spool),
                  spool_last(drain->spool) - drain->confirmed);
     drain->in_trouble = false;
+}
+
+/* ---- Whose turn is it? ---- */
+
+/* So far as is known, it has what comes before all of those that follow it. One that cannot be read
+ * is let pass: a bad disk would stand in everybody's way. */
+static bool is_in_the_way(const struct drain *drain) {
+    bool through = drain->state == DRAIN_FLOWING && drain->confirmed >= spool_last(drain->spool);
+    return !through && !drain->unreadable;
+}
+
+/* NULL: it is its turn. */
+static const struct drain *in_its_way(const struct drain *drain) {
+    const struct drain *ahead = drain->ahead;
+    while (ahead && !is_in_the_way(ahead))
+        ahead = ahead->ahead;
+    return ahead;
 }
 
 /* ---- What does the ledger have? ---- */
@@ -168,6 +187,7 @@ static bool send_batch(struct drain *drain) {
     struct ledger_item items[LEDGER_BATCH_ITEMS];
     int count =
         spool_read(drain->spool, drain->sent, records, LEDGER_BATCH_ITEMS, LEDGER_BATCH_BYTES);
+    drain->unreadable = count <= 0;
     if (count < 0)
         turn(drain);
     if (count <= 0)
@@ -207,12 +227,23 @@ static void on_gathered(void *arg) {
     flow(arg);
 }
 
-static void flow(struct drain *drain) {
-    if (drain->state == DRAIN_TURNING && drain->batches == 0 && !loop_timer_is_set(drain->again))
-        ask(drain);
+static void send_batches(struct drain *drain) {
     while (drain->state == DRAIN_FLOWING && drain->batches < BATCHES_AT_ONCE && is_time(drain) &&
            send_batch(drain))
         continue;
+}
+
+/* And then those that waited for it only. */
+static void flow(struct drain *drain) {
+    if (drain->state == DRAIN_TURNING && drain->batches == 0 && !loop_timer_is_set(drain->again))
+        ask(drain);
+    if (in_its_way(drain))
+        return;
+    send_batches(drain);
+    while (!is_in_the_way(drain) && drain->behind) {
+        drain = drain->behind;
+        send_batches(drain);
+    }
 }
 
 static void on_again(void *arg) {
@@ -239,10 +270,19 @@ struct drain *drain_create(struct loop *loop, struct ledger *ledger, struct spoo
 void drain_destroy(struct drain *drain) {
     if (!drain)
         return;
+    if (drain->ahead)
+        drain->ahead->behind = drain->behind;
+    if (drain->behind)
+        drain->behind->ahead = drain->ahead;
     loop_timer_destroy(drain->look);
     loop_timer_destroy(drain->again);
     loop_timer_destroy(drain->gather);
     free(drain);
+}
+
+void drain_follow(struct drain *drain, struct drain *ahead) {
+    drain->ahead = ahead;
+    ahead->behind = drain;
 }
 
 void drain_wake(struct drain *drain) {
@@ -265,7 +305,10 @@ struct spool *drain_spool(const struct drain *drain) {
 }
 
 bool drain_waits_for_redis(const struct drain *drain) {
-    return drain->in_trouble || !ledger_connected(drain->ledger);
+    bool in_trouble = false;
+    for (const struct drain *one = drain; one && !in_trouble; one = in_its_way(one))
+        in_trouble = one->in_trouble;
+    return in_trouble || !ledger_connected(drain->ledger);
 }
 
 bool drain_is_empty(const struct drain *drain) {

@@ -76,10 +76,11 @@ static const struct metric_family resyncs_family = {
     "kula_relay_spool_resyncs_total", METRIC_COUNTER,
     "How often Redis was found to have forgotten records, which were appended again."};
 
+/* Of the written one, for the others have all they will ever have when their drains begin. */
 static void on_readable(void *arg) {
     struct spools *spools = arg;
-    for (size_t i = 0; i < spools->count; i++)
-        drain_wake(spools->drains[i]);
+    if (spools->writing)
+        drain_wake(spools->drains[spools->count - 1]);
 }
 
 static void on_writable(void *arg, bool writable) {
@@ -109,7 +110,8 @@ static struct spool_options options_of(struct spools *spools) {
     };
 }
 
-/* The written one stays the last. */
+/* The written one stays the last, and each follows the one before it: so a start on a backlog turns
+ * nothing round. */
 static void add_drain(struct spools *spools, struct spool *spool) {
     struct drain *drain =
         drain_create(spools->needs.loop, spools->needs.ledger, spool, spools->resyncs);
@@ -120,6 +122,10 @@ static void add_drain(struct spools *spools, struct spool *spool) {
          at--)
         spools->drains[at] = spools->drains[at - 1];
     spools->drains[at] = drain;
+    if (at > 0)
+        drain_follow(drain, spools->drains[at - 1]);
+    if (at + 1 < spools->count)
+        drain_follow(spools->drains[at + 1], drain);
 }
 
 static void add_adopted(struct spools *spools, struct spool **adopted, int count) {

@@ -232,3 +232,17 @@ class Order(OrderStory):
         self.house.settle(deadline_s=40)
         keys = {json.loads(one.body)["data"]["candidate_id"] for one in crm.requests}
         self.assertEqual(keys, set("abcd"))
+
+    def test_what_came_before_a_restart_without_redis_goes_before_what_came_after_it(self):
+        crm = self.house.service("crm", **BY_CANDIDATE)
+        self.house.start()
+        self.house.redis.stop()
+        sent = self.post("abcd", 100)
+        for turn in range(2):
+            self.house.serve.kill()
+            self.house.start_serve()
+            sent += self.post("abcd", 16, start=100 + 16 * turn)
+        self.house.redis.start()
+        crm.wait_delivered(sent, 40)
+        self.house.settle(deadline_s=40)
+        self.assertEqual(inversions(crm.requests), [])
