@@ -78,20 +78,31 @@ static const struct drain *in_its_way(const struct drain *drain) {
 
 /* ---- What does the ledger have? ---- */
 
-static void go_back(struct drain *drain, uint64_t last) {
-    if (last < drain->confirmed) {
+/* Nothing of it is left that could be appended again. */
+static bool is_gone(const struct drain *drain) {
+    return spool_removed(drain->spool) >= spool_last(drain->spool);
+}
+
+static void tell_what_is_forgotten(const struct drain *drain, uint64_t last) {
+    uint64_t removed = spool_removed(drain->spool);
+    if (!is_gone(drain)) {
         metric_add(drain->resyncs, 1);
         log_warning("redis forgot records, appending them again spool=%s from=%" PRIu64
                     " to=%" PRIu64,
                     spool_id(drain->spool), last + 1, drain->confirmed);
-        uint64_t removed = spool_removed(drain->spool);
-        if (removed > last)
-            log_error("records that redis forgot are no longer in the spool spool=%s from=%" PRIu64
-                      " to=%" PRIu64,
-                      spool_id(drain->spool), last + 1, removed);
     }
-    drain->confirmed = drain->sent = last;
-    spool_drained(drain->spool, last);
+    if (removed > last)
+        log_error("records that redis forgot are no longer in the spool spool=%s from=%" PRIu64
+                  " to=%" PRIu64,
+                  spool_id(drain->spool), last + 1, removed);
+}
+
+static void go_back(struct drain *drain, uint64_t last) {
+    if (last < drain->confirmed)
+        tell_what_is_forgotten(drain, last);
+    /* One that is gone would wait for ever for records that nobody can read, or remove. */
+    drain->confirmed = drain->sent = is_gone(drain) ? spool_last(drain->spool) : last;
+    spool_drained(drain->spool, drain->confirmed);
 }
 
 static void on_looked(void *arg, const struct ledger_look *look) {
@@ -108,7 +119,7 @@ static void on_looked(void *arg, const struct ledger_look *look) {
     if (drain->state == DRAIN_ASKING) {
         go_back(drain, look->last);
         drain->state = DRAIN_FLOWING;
-    } else if (drain->state == DRAIN_FLOWING && look->last < drain->looked_at) {
+    } else if (drain->state == DRAIN_FLOWING && look->last < drain->looked_at && !is_gone(drain)) {
         drain->state = DRAIN_TURNING;
     }
     /* Where something waits, only a batch says whether Redis takes it. */

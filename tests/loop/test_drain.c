@@ -270,6 +270,17 @@ static void test_one_that_goes_before_another_may_end_first(void **state) {
     await(scene, is_empty);
 }
 
+static void test_one_of_which_nothing_is_left_is_empty_whatever_redis_forgot(void **state) {
+    struct scene *scene = *state;
+    leave_behind(scene, FEW);
+    await(scene, left_is_empty);
+    spool_let_go(scene->left, INT64_MAX, SPOOL_OWED);
+    redis_house_say(scene->redis, "FLUSHALL");
+    drain_again(scene->left_drain);
+    assert_false(left_is_empty(scene));
+    await(scene, left_is_empty);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -280,6 +291,7 @@ int main(void) {
         TEST(test_behind_one_that_waits_for_redis_another_one_waits_too),
         TEST(test_one_that_cannot_be_read_is_in_nobodys_way),
         TEST(test_one_that_goes_before_another_may_end_first),
+        TEST(test_one_of_which_nothing_is_left_is_empty_whatever_redis_forgot),
     };
     return cmocka_run_group_tests_name("drain", tests, NULL, NULL);
 }
