@@ -1,6 +1,8 @@
-/* Numbers as they stand on disk: little-endian, wherever they begin. */
+/* Numbers as they stand on disk: little-endian, wherever they begin. And what was never written. */
 #pragma once
 #include <endian.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -24,4 +26,11 @@ static inline uint64_t bytes_get_64(const char *from) {
     uint64_t number;
     memcpy(&number, from, sizeof number);
     return le64toh(number);
+}
+
+static inline bool bytes_are_zero(const char *from, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if (from[i])
+            return false;
+    return true;
 }

@@ -110,13 +110,6 @@ static ssize_t read_slot(const struct disk *disk, int file, char *slot, int64_t 
     return (ssize_t)held;
 }
 
-static bool is_zero(const char *slot, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        if (slot[i])
-            return false;
-    return true;
-}
-
 /* Where no version can be told from its bytes, it is damaged. */
 static bool is_whole(const char *slot, size_t size) {
     size_t whole = bytes_get_32(slot + VERSION_AT) == 1 ? SLOT_1 : SLOT;
@@ -127,7 +120,7 @@ static bool is_whole(const char *slot, size_t size) {
 /* `slot` has SLOT bytes, of which `size` were read. */
 static enum checkpoint_found decode(const char *slot, size_t size, uint64_t spool,
                                     struct checkpoint *checkpoint) {
-    if (is_zero(slot, size))
+    if (bytes_are_zero(slot, size))
         return CHECKPOINT_MISSING;
     if (!is_whole(slot, size))
         return CHECKPOINT_DAMAGED;

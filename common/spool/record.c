@@ -124,17 +124,10 @@ static void decode_whole(const char *from, struct record *record) {
     }
 }
 
-static bool all_zero(const char *data, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        if (data[i])
-            return false;
-    return true;
-}
-
 enum record_found record_decode(struct text from, uint64_t segment, struct record *record,
                                 size_t *bytes) {
     *bytes = from.size < RECORD_ALIGN ? from.size : RECORD_ALIGN;
-    if (from.size < RECORD_HEAD || all_zero(from.data, RECORD_HEAD))
+    if (from.size < RECORD_HEAD || bytes_are_zero(from.data, RECORD_HEAD))
         return RECORD_NONE;
     size_t length;
     if (!record_measure(from, segment, &length))

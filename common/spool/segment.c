@@ -56,17 +56,10 @@ void segment_header_encode(const struct segment_header *header, uint64_t spool, 
     bytes_put_32(to + CRC_AT, header_crc(to));
 }
 
-static bool all_zero(const char *data, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        if (data[i])
-            return false;
-    return true;
-}
-
 enum segment_begun segment_header_decode(struct text from, uint64_t spool, uint64_t number,
                                          struct segment_header *header) {
     size_t size = from.size < SEGMENT_HEADER ? from.size : SEGMENT_HEADER;
-    if (all_zero(from.data, size))
+    if (bytes_are_zero(from.data, size))
         return SEGMENT_READY;
     if (size < SEGMENT_HEADER || bytes_get_64(from.data) != MARK ||
         bytes_get_32(from.data + CRC_AT) != header_crc(from.data))
@@ -230,7 +223,7 @@ static enum segment_step pass_over(struct segment_walk *walk, struct segment_spa
         if (!look(walk, walk->at, RECORD_HEAD, &here))
             return SEGMENT_FAILED;
         if (here.size < RECORD_HEAD) {
-            zeros = zeros && all_zero(here.data, here.size);
+            zeros = zeros && bytes_are_zero(here.data, here.size);
             walk->at += (int64_t)here.size;
             *span = (struct segment_span){from, walk->at - from};
             return zeros ? SEGMENT_END : SEGMENT_DAMAGE;
@@ -240,7 +233,7 @@ static enum segment_step pass_over(struct segment_walk *walk, struct segment_spa
                 *span = (struct segment_span){from, walk->at - from};
                 return SEGMENT_DAMAGE;
             }
-            zeros = zeros && all_zero(here.data, RECORD_ALIGN);
+            zeros = zeros && bytes_are_zero(here.data, RECORD_ALIGN);
             walk->at += RECORD_ALIGN;
         }
     }

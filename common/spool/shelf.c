@@ -170,14 +170,13 @@ bool shelf_turn(struct shelf *shelf, int64_t bytes, struct string *why) {
     return true;
 }
 
-bool shelf_give_up(struct shelf *shelf) {
+void shelf_give_up(struct shelf *shelf) {
     if (shelf->current.used) {
         close_file(shelf, &shelf->current);
-        return true;
+        return;
     }
     discard(shelf, &shelf->current);
     shelf->disk->sync_folder(shelf->disk->arg, shelf->folder);
-    return false;
 }
 
 /* As well as it can: what is not given back now is taken until the spool is removed. */

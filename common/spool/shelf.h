@@ -36,8 +36,8 @@ bool shelf_prepare(struct shelf *, struct string *why);
 /* Leaves the current one, and begins one that takes so many bytes of records. */
 bool shelf_turn(struct shelf *, int64_t bytes, struct string *why);
 /* The current one failed: its descriptor is never used again. Removed where nothing in it was
- * synced. Whether it is still there. */
-bool shelf_give_up(struct shelf *);
+ * synced. */
+void shelf_give_up(struct shelf *);
 
 /* Nothing more will be written: removes the ready one, and gives back what is behind the records in
  * the current one. How many bytes that one takes then. */
