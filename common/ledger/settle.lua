@@ -35,11 +35,20 @@ local function move_breaker(one)
   end
 end
 
+-- A Redis that failed over and lost its newest entries may have given the id to another event since.
+local function is_another(one)
+  local entry = redis.call('XRANGE', events, one.id, one.id)[1]
+  for i = 1, entry and #entry[2] or 0, 2 do
+    if entry[2][i] == 'id' then return entry[2][i + 1] ~= one.event_id end
+  end
+  return false
+end
+
 -- Delivered is delivered, whoever holds the lease by now: trying again could only repeat it.
-local function done(one)
+local function done(one, holds)
   move_breaker(one)
   if one.lane ~= '' then redis.call('HDEL', after_dead, one.lane) end
-  if forget(one.id) == 0 then return 0 end
+  if (not holds and is_another(one)) or forget(one.id) == 0 then return 0 end
   redis.call('HINCRBY', count, 'done', 1)
   note(one, 'delivered')
   return 1
@@ -74,7 +83,7 @@ local function settle(at)
   -- A first attempt that is still to come was made before the clock was set back: nobody would give it up.
   local is_past = first and first ~= '0' and tonumber(first) <= tonumber(now)
   one.first = is_past and first or now
-  if one.verdict == 'done' then return done(one) end
+  if one.verdict == 'done' then return done(one, holder == one.lease) end
   -- Of an ordered service only its owner says what comes next.
   if holder ~= one.lease or (owner and owner ~= one.lease) then return 0 end
   move_breaker(one)

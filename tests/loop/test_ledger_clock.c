@@ -93,6 +93,34 @@ static void test_a_dead_owner_is_waited_for_no_longer_than_any_may_own(void **st
     assert_int_equal(books_take(books, &books_crm).count, 1);
 }
 
+/* Redis failed over, lost its newest entries, and its clock is behind. */
+static void lose_all_and_add_under_its_id(struct books *books, const char *stream_id,
+                                          const char *id) {
+    books_say(books, "DEL kula:events kula:owed:crm kula:due:crm");
+    books_say(books, "HSET kula:places crm 0-0");
+    books_say(books, "XADD kula:events %s id %s type ping endpoint kula body {}", stream_id, id);
+    books_heal(books, "crm");
+}
+
+static void test_what_was_delivered_is_not_another_event_that_has_its_stream_id_now(void **state) {
+    struct books *books = *state;
+    struct haul lost = take_one(books);
+    lose_all_and_add_under_its_id(books, lost.taken[0].stream_id, "evt_2");
+    struct haul haul = books_take(books, &books_crm);
+    assert_string_equal(haul.taken[0].id, "evt_2");
+    assert_string_equal(haul.taken[0].stream_id, lost.taken[0].stream_id);
+    assert_int_equal(books_settle(books, &lost, 0, MOVES_DONE), MOVES_LEASE_LOST);
+    assert_int_equal(books_settle(books, &haul, 0, MOVES_DONE), MOVES_SETTLED);
+}
+
+static void test_what_was_delivered_is_done_though_it_was_added_once_more(void **state) {
+    struct books *books = *state;
+    struct haul lost = take_one(books);
+    lose_all_and_add_under_its_id(books, lost.taken[0].stream_id, "evt_1");
+    assert_int_equal(books_take(books, &books_crm).count, 1);
+    assert_int_equal(books_settle(books, &lost, 0, MOVES_DONE), MOVES_SETTLED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, books_set_up, books_tear_down)
 
 int main(void) {
@@ -103,6 +131,8 @@ int main(void) {
         TEST(test_a_pause_is_kept_though_one_of_tomorrow_is_noted),
         TEST(test_a_probe_waits_no_longer_than_any_may),
         TEST(test_a_dead_owner_is_waited_for_no_longer_than_any_may_own),
+        TEST(test_what_was_delivered_is_not_another_event_that_has_its_stream_id_now),
+        TEST(test_what_was_delivered_is_done_though_it_was_added_once_more),
     };
     return cmocka_run_group_tests_name("ledger_clock", tests, NULL, NULL);
 }
