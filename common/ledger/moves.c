@@ -299,27 +299,56 @@ void moves_release(struct ledger *ledger, const char *service, const char *owner
 
 struct heal_op {
     struct op op;
+    char *service;
+    int64_t lease_ms, due_most_ms, deadline_ms;
+    struct string step, cursor; /* where the walk is */
+    struct moves_healed healed; /* so far */
     moves_heal_fn *fn;
     void *arg;
 };
 
+static void finish_heal(struct op *op) {
+    struct heal_op *heal = (struct heal_op *)op;
+    free(heal->service);
+    string_finish(&heal->step);
+    string_finish(&heal->cursor);
+}
+
+static void go_to(struct heal_op *heal, struct text step, struct text cursor) {
+    string_clear(&heal->step);
+    string_add(&heal->step, step);
+    string_clear(&heal->cursor);
+    string_add(&heal->cursor, cursor);
+}
+
+static void heal_step(struct heal_op *);
+
+static void add_healed(struct moves_healed *healed, const struct redis_value *reply) {
+    healed->group_made = healed->group_made || number(reply, 0) != 0;
+    healed->put_back += number(reply, 1);
+    healed->made_due += number(reply, 2);
+    healed->dropped += number(reply, 3);
+}
+
 static void on_heal(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct heal_op *heal = arg;
-    struct moves_healed healed = {.outcome = op_outcome(&heal->op, outcome, reply)};
+    struct text step = redis_text(redis_item(reply, 4));
+    heal->healed.outcome = op_outcome(&heal->op, outcome, reply);
     note_refusal(heal->op.ledger, "heal", outcome, reply);
-    if (outcome == REDIS_REPLIED) {
-        healed.group_made = redis_integer(redis_item(reply, 0)) != 0;
-        healed.put_back = redis_integer(redis_item(reply, 1));
-        healed.made_due = redis_integer(redis_item(reply, 2));
-        healed.dropped = redis_integer(redis_item(reply, 3));
+    if (outcome == REDIS_REPLIED)
+        add_healed(&heal->healed, reply);
+    if (outcome == REDIS_REPLIED && step.size) {
+        go_to(heal, step, redis_text(redis_item(reply, 5)));
+        heal_step(heal);
+        return;
     }
-    heal->fn(heal->arg, &healed);
+    heal->fn(heal->arg, &heal->healed);
     op_end(&heal->op);
 }
 
-void moves_heal(struct ledger *ledger, const struct moves_heal *what, moves_heal_fn *fn,
-                void *arg) {
-    struct text name = text_of(what->service);
+static void heal_step(struct heal_op *heal) {
+    struct ledger *ledger = heal->op.ledger;
+    struct text name = text_of(heal->service);
     struct command command = {.script = &script_heal};
     command_key(&command, ledger, "events");
     command_key(&command, ledger, "places");
@@ -327,10 +356,23 @@ void moves_heal(struct ledger *ledger, const struct moves_heal *what, moves_heal
     command_key_of(&command, ledger, "owed", name);
     command_key_of(&command, ledger, "count", name);
     command_text(&command, name);
-    command_number(&command, what->lease_ms);
-    command_number(&command, what->due_most_ms);
+    command_number(&command, heal->lease_ms);
+    command_number(&command, heal->due_most_ms);
+    command_text(&command, string_text(&heal->step));
+    command_text(&command, string_text(&heal->cursor));
+    command_send(&command, ledger->redis, heal->deadline_ms, true, on_heal, heal);
+}
+
+void moves_heal(struct ledger *ledger, const struct moves_heal *what, moves_heal_fn *fn,
+                void *arg) {
     struct heal_op *heal = op_start(ledger, sizeof *heal);
+    heal->op.finish = finish_heal;
+    heal->service = text_copy(text_of(what->service));
+    heal->lease_ms = what->lease_ms;
+    heal->due_most_ms = what->due_most_ms;
+    heal->deadline_ms = what->deadline_ms;
     heal->fn = fn;
     heal->arg = arg;
-    command_send(&command, ledger->redis, what->deadline_ms, true, on_heal, heal);
+    go_to(heal, text_of("far"), (struct text){0});
+    heal_step(heal);
 }

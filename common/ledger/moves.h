@@ -161,14 +161,15 @@ void moves_release(struct ledger *, const char *service, const char *owner, int6
 /* heal: a lost group is made again at its noted place, everything owed is put
  * back into it, an owed event without a due time gets "now", and one whose
  * entry is gone counts as dropped. What is due later than anybody may ask for, for
- * Redis' clock was set back, is due when a lease would end. */
+ * Redis' clock was set back, is due when a lease would end. Where something differs all of it is
+ * walked, a page in a call, so that Redis answers others in between. */
 struct moves_heal {
     const char *service;
     int64_t lease_ms, due_most_ms;
-    int64_t deadline_ms;
+    int64_t deadline_ms; /* of each call */
 };
 struct moves_healed {
-    enum ledger_outcome outcome;
+    enum ledger_outcome outcome; /* what was mended before it failed is mended */
     bool group_made;
     int64_t put_back, made_due, dropped;
 };

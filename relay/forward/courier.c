@@ -485,12 +485,12 @@ void courier_wake(struct courier *courier) {
 
 static void on_healed(void *arg, const struct moves_healed *healed) {
     struct courier *courier = arg;
+    tally_healed(&courier->tally, healed);
     if (healed->outcome != LEDGER_DONE) {
         courier->state = COURIER_CLOSED;
         courier->house->on_lost(courier->house->arg);
         return;
     }
-    tally_healed(&courier->tally, healed);
     if (courier->order && (healed->group_made || healed->put_back || healed->made_due))
         order_doubt(courier->order);
     go_on(courier);

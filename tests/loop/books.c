@@ -221,21 +221,27 @@ enum moves_settled books_settle(struct books *books, const struct haul *haul, si
     return books_settle_with(books, haul, i, haul->taken[i].lease, verdict);
 }
 
-static void on_healed(void *arg, const struct moves_healed *healed) {
-    struct books *books = ((struct opened *)arg)->books;
-    ((struct opened *)arg)->outcome = healed->outcome;
-    books->done = true;
+struct healed {
+    struct books *books;
+    struct moves_healed healed;
+};
+
+static void on_healed(void *arg, const struct moves_healed *told) {
+    struct healed *healed = arg;
+    healed->healed = *told;
+    healed->books->done = true;
 }
 
-void books_heal_as(struct books *books, const struct moves_heal *what) {
-    struct opened opened = {.books = books};
-    moves_heal(books->ledger, what, on_healed, &opened);
+struct moves_healed books_heal_as(struct books *books, const struct moves_heal *what) {
+    struct healed healed = {.books = books};
+    moves_heal(books->ledger, what, on_healed, &healed);
     books_await(books);
-    assert_int_equal(opened.outcome, LEDGER_DONE);
+    assert_int_equal(healed.healed.outcome, LEDGER_DONE);
+    return healed.healed;
 }
 
-void books_heal(struct books *books, const char *service) {
-    books_heal_as(
+struct moves_healed books_heal(struct books *books, const char *service) {
+    return books_heal_as(
         books, &(struct moves_heal){service, BOOKS_LEASE_MS, BOOKS_DUE_MOST_MS, BOOKS_DEADLINE_MS});
 }
 

@@ -93,8 +93,8 @@ enum moves_settled books_settle_with(struct books *, const struct haul *, size_t
                                      const char *lease, enum moves_verdict);
 enum moves_settled books_settle(struct books *, const struct haul *, size_t i, enum moves_verdict);
 
-void books_heal_as(struct books *, const struct moves_heal *);
-void books_heal(struct books *, const char *service);
+struct moves_healed books_heal_as(struct books *, const struct moves_heal *);
+struct moves_healed books_heal(struct books *, const char *service);
 
 struct letters { /* the first one's texts */
     struct books *books;

@@ -144,6 +144,70 @@ static int script_calls(struct books *books) {
     return calls;
 }
 
+static void add_small_events(struct books *books, int count) {
+    books_say(books,
+              "EVAL \"for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'id', 'evt_' .. i, "
+              "'type', 'ping', 'endpoint', 'kula', 'body', '{}') end "
+              "redis.call('HINCRBY', KEYS[2], 'appended', ARGV[1])\" "
+              "2 kula:events kula:endpoint:kula %d",
+              count);
+}
+
+static void take_all(struct books *books) {
+    struct haul haul;
+    do
+        haul = books_take_for(books, &books_crm, BOOKS_MOST, BOOKS_LEASE_MS);
+    while (haul.haul.more);
+}
+
+static void lose_the_group(struct books *books) {
+    books_say(books, "XGROUP DESTROY kula:events crm");
+}
+
+static void lose_group_and_owed(struct books *books) {
+    books_say(books, "XGROUP DESTROY kula:events crm");
+    books_say(books, "DEL kula:owed:crm");
+}
+
+static void lose_owed_and_due(struct books *books) {
+    books_say(books, "DEL kula:owed:crm kula:due:crm");
+}
+
+static void lose_due(struct books *books) {
+    books_say(books, "DEL kula:due:crm");
+}
+
+/* Set back by a day; the first look is for these alone. */
+static void lose_the_clock(struct books *books) {
+    books_say(books, "EVAL \"for i, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do "
+                     "redis.call('ZADD', KEYS[1], '+inf', id) end\" 1 kula:due:crm");
+}
+
+static void test_a_call_heals_a_page_of_what_is_owed_and_the_calls_together_all(void **state) {
+    enum { MANY = 2000, PAGE = 500 };
+    static const struct {
+        void (*lose)(struct books *);
+        int64_t put_back, made_due;
+    } rows[] = {
+        {lose_the_group, MANY, 0}, {lose_group_and_owed, MANY, 0}, {lose_owed_and_due, MANY, MANY},
+        {lose_due, 0, MANY},       {lose_the_clock, 0, MANY},
+    };
+    struct books *books = *state;
+    books_open_service(books, &books_crm);
+    add_small_events(books, MANY);
+    take_all(books);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rows[i].lose(books);
+        books_say(books, "CONFIG RESETSTAT");
+        struct moves_healed healed = books_heal(books, "crm");
+        assert_in_range(script_calls(books), MANY / PAGE, 4 * (MANY / PAGE + 1));
+        assert_int_equal(healed.put_back, rows[i].put_back);
+        assert_int_equal(healed.made_due, rows[i].made_due);
+        assert_int_equal(healed.dropped, 0);
+        assert_int_equal(books_assert_balances(books).owed, MANY);
+    }
+}
+
 /* Nothing stands between start and place, so that all its pages are for what is owed. */
 static void
 test_the_audit_looks_at_a_mebibyte_of_what_is_owed_at_once_and_at_all_of_it(void **state) {
@@ -171,6 +235,7 @@ int main(void) {
         TEST(test_a_call_buries_a_mebibyte_of_the_heads),
         TEST(test_a_call_buries_a_mebibyte_of_the_heads_while_nothing_is_handed_out),
         TEST(test_what_is_owed_is_healed_without_a_look_at_its_body),
+        TEST(test_a_call_heals_a_page_of_what_is_owed_and_the_calls_together_all),
         TEST(test_the_audit_looks_at_a_mebibyte_of_what_is_owed_at_once_and_at_all_of_it),
     };
     return cmocka_run_group_tests_name("ledger_bounds", tests, NULL, NULL);
