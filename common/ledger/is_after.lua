@@ -1,4 +1,4 @@
--- A piece of append and open: of two stream ids, does the first stand behind the second?
+-- A piece of append, heal, open, trim and where: of two stream ids, does the first stand behind the second?
 local function is_after(id, than)
   local ms, seq = string.match(id, '(%d+)-(%d+)')
   local than_ms, than_seq = string.match(than, '(%d+)-(%d+)')

@@ -37,21 +37,15 @@ local function starting_place(start)
   return is_after(from, last) and last or from
 end
 
-local function group_position(name)
-  local groups = redis.pcall('XINFO', 'GROUPS', events)
-  for _, group in ipairs(groups.err and {} or groups) do
-    local fields = {}
-    for i = 1, #group, 2 do fields[group[i]] = group[i + 1] end
-    if fields.name == name then return fields['last-delivered-id'] end
-  end
-end
+-- include group.lua
 
 for i = 2, #ARGV, 2 do
   local name, service = ARGV[i], KEYS[3 + i / 2]
   if redis.call('HEXISTS', places, name) == 0 then
     -- One that had started before lost only the note of its place: its group still stands there.
     local began = redis.call('HGET', service, 'start')
-    local place = began and (group_position(name) or began) or starting_place(ARGV[i + 1])
+    local group = began and group_of(name)
+    local place = group and group['last-delivered-id'] or began or starting_place(ARGV[i + 1])
     local made = redis.pcall('XGROUP', 'CREATE', events, name, place, 'MKSTREAM')
     -- Somebody else's group of that name becomes ours, from our start.
     if made.err then redis.call('XGROUP', 'SETID', events, name, place) end

@@ -12,15 +12,11 @@ local state = {}
 local flat = redis.call('HGETALL', about_service)
 for i = 1, #flat, 2 do state[flat[i]] = flat[i + 1] end
 
-local unread = -1
-local groups = redis.pcall('XINFO', 'GROUPS', events)
-for _, group in ipairs(groups.err and {} or groups) do
-  local fields = {}
-  for i = 1, #group, 2 do fields[group[i]] = group[i + 1] end
-  if fields.name == service then unread = fields.lag or -1 end
-end
+-- include group.lua
+
+local group = group_of(service) or {}
 local next_due = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
 local function left(time) return math.max(0, (tonumber(time) or 0) - now) end
-return {redis.call('HGET', places, service) or '', redis.call('HLEN', owed), unread, redis.call('XLEN', dead),
+return {redis.call('HGET', places, service) or '', redis.call('HLEN', owed), group.lag or -1, redis.call('XLEN', dead),
   state.paused and 1 or 0, left(state.held_until), state.breaker == 'open' and 1 or 0, state.probes or 0,
   next_due and left(next_due) or -1, state.owner or '', left(state.owner_until)}

@@ -31,26 +31,14 @@ local endpoints, patterns = {}, {}
 for i = FILTER + 1, FILTER + ARGV[FILTER] do endpoints[ARGV[i]] = true end
 for i = FILTER + 1 + ARGV[FILTER], #ARGV do patterns[#patterns + 1] = ARGV[i] end
 
-local function group_position()
-  local groups = redis.pcall('XINFO', 'GROUPS', events)
-  if groups.err then return nil end
-  for _, group in ipairs(groups) do
-    local position, name
-    for i = 1, #group, 2 do
-      if group[i] == 'name' then name = group[i + 1] end
-      if group[i] == 'last-delivered-id' then position = group[i + 1] end
-    end
-    if name == service then return position end
-  end
-end
+-- include group.lua
 
-local place = redis.call('HGET', places, service)
-local position = group_position()
-if not place or not position then return {} end
+local place, group = redis.call('HGET', places, service), group_of(service)
+if not place or not group then return {} end
 -- Every owed event has a due time and the other way round: where one of the two keys was lost, heal first.
 if redis.call('HLEN', owed) ~= redis.call('ZCARD', due) then return {} end
 -- The noted place is the truth: a group set forward by hand would lose events, one set back repeat them.
-if position ~= place then redis.call('XGROUP', 'SETID', events, service, place) end
+if group['last-delivered-id'] ~= place then redis.call('XGROUP', 'SETID', events, service, place) end
 
 -- include bury.lua
 

@@ -13,13 +13,11 @@ local MOST_BYTES = 1024 * 1024 -- one at a time and up to a mebibyte: bodies go 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local function parse(id)
-  local ms, seq = string.match(id, '(%d+)-(%d+)')
-  return {ms = tonumber(ms), seq = tonumber(seq)}
-end
+-- include is_after.lua
 
-local function is_after(id, than)
-  return id.ms > than.ms or (id.ms == than.ms and id.seq > than.seq)
+-- One of tomorrow is young and no younger: its clock was set back, and a full Redis keeps nothing.
+local function age_of(id)
+  return math.max(0, now - string.match(id, '%d+'))
 end
 
 local function fields_of(flat)
@@ -30,7 +28,7 @@ end
 
 local function oldest_pending(group)
   local pending = redis.pcall('XPENDING', events, group)
-  return not pending.err and pending[1] > 0 and parse(pending[2]) or nil
+  return not pending.err and pending[1] > 0 and pending[2] or nil
 end
 
 local length = redis.call('XLEN', events)
@@ -45,7 +43,7 @@ for i = NAMES, #ARGV do
   if place then
     ours[name] = true
     services[#services + 1] = {
-      name = name, place = parse(place), start = parse(start or '0-0'), oldest = oldest_pending(name), count = KEYS[at + 3],
+      name = name, place = place, start = start or '0-0', oldest = oldest_pending(name), count = KEYS[at + 3],
       owed = redis.call('HLEN', KEYS[at + 1]) > 0 and KEYS[at + 1], due = redis.call('ZCARD', KEYS[at + 2]) > 0 and KEYS[at + 2]}
   end
   dead_removed = dead_removed + redis.call('XTRIM', KEYS[at + 5], 'MINID', string.format('%.0f', math.max(0, now - dead_ms)))
@@ -61,7 +59,7 @@ local groups = redis.pcall('XINFO', 'GROUPS', events)
 for _, flat in ipairs(groups.err and {} or groups) do
   local group = fields_of(flat)
   if not ours[group.name] then
-    foreign[#foreign + 1] = {name = group.name, place = parse(group['last-delivered-id']), oldest = oldest_pending(group.name)}
+    foreign[#foreign + 1] = {name = group.name, place = group['last-delivered-id'], oldest = oldest_pending(group.name)}
   end
 end
 
@@ -70,15 +68,15 @@ local function lies_before(group, id)
   return is_after(id, group.place) or (group.oldest and not is_after(group.oldest, id))
 end
 
-local function holder_of(raw, id)
+local function holder_of(id)
   for _, one in ipairs(services) do
     if lies_before(one, id) then return one.name end
     -- Where a group was lost, these two still know.
-    if one.owed and redis.call('HEXISTS', one.owed, raw) == 1 then return one.name end
-    if one.due and redis.call('ZSCORE', one.due, raw) then return one.name end
+    if one.owed and redis.call('HEXISTS', one.owed, id) == 1 then return one.name end
+    if one.due and redis.call('ZSCORE', one.due, id) then return one.name end
   end
   for _, group in ipairs(foreign) do
-    if now - id.ms < foreign_ms and lies_before(group, id) then return group.name end
+    if age_of(id) < foreign_ms and lies_before(group, id) then return group.name end
   end
 end
 
@@ -86,15 +84,14 @@ local passed, given, removed, bytes = {}, {}, 0, 0
 local last, held_by, held_for, more = nil, '', 0, 1
 while removed < page and bytes < MOST_BYTES do
   local entry = redis.call('XRANGE', events, last and '(' .. last or '-', '+', 'COUNT', 1)[1]
-  local id = entry and parse(entry[1])
-  -- One of tomorrow is young and no younger: its clock was set back, and a full Redis keeps nothing.
-  if not entry or (math.max(0, now - id.ms) < keep_ms and removed >= length - most_events) then
+  local id = entry and entry[1]
+  if not entry or (age_of(id) < keep_ms and removed >= length - most_events) then
     more = 0
     break
   end
-  local holder = holder_of(entry[1], id)
+  local holder = holder_of(id)
   if holder then
-    held_by, held_for, more = holder, math.max(0, now - id.ms), 0
+    held_by, held_for, more = holder, age_of(id), 0
     break
   end
   for _, group in ipairs(foreign) do
@@ -105,12 +102,12 @@ while removed < page and bytes < MOST_BYTES do
     if is_after(id, one.start) and (not to or to == one.name) then given[one.count] = (given[one.count] or 0) + 1 end
   end
   for i = 2, #entry[2], 2 do bytes = bytes + #entry[2][i] end
-  last, removed = entry[1], removed + 1
+  last, removed = id, removed + 1
 end
 
 if last then
-  local id = parse(last)
-  redis.call('XTRIM', events, 'MINID', string.format('%.0f-%.0f', id.ms, id.seq + 1))
+  local ms, seq = string.match(last, '(%d+)-(%d+)')
+  redis.call('XTRIM', events, 'MINID', string.format('%s-%.0f', ms, seq + 1))
   -- By these the audit still balances, and a spool does not take what was trimmed for lost.
   redis.call('HSET', about, 'trimmed_to', last)
   redis.call('HINCRBY', about, 'trimmed', removed)

@@ -8,16 +8,10 @@ local before, page = ARGV[3], tonumber(ARGV[4])
 -- Letters carry whole bodies: one at a time and up to a mebibyte, or Redis would be held up by them.
 local MOST_BYTES = 1024 * 1024
 
-local function parts(text)
-  local ms, seq = string.match(text, '(%d+)-(%d+)')
-  return tonumber(ms), tonumber(seq)
-end
+-- include is_after.lua
 
 local place = redis.call('HGET', places, service)
-if not place then return {'unread', 0, 0, ''} end
-local ms, seq = parts(id)
-local place_ms, place_seq = parts(place)
-if ms > place_ms or (ms == place_ms and seq > place_seq) then return {'unread', 0, 0, ''} end
+if not place or is_after(id, place) then return {'unread', 0, 0, ''} end
 
 local state = redis.call('HGET', owed, id)
 if state then
