@@ -83,8 +83,9 @@ static struct http_answer say(int status, const char *body) {
     return (struct http_answer){.status = status, .body = text_of(body)};
 }
 
-static void on_fault(void *arg, enum http_fault fault, struct text peer,
-                     struct http_answer *answer) {
+static void on_fault(void *arg, const struct http_exchange *exchange, enum http_fault fault,
+                     struct text peer, struct http_answer *answer) {
+    (void)exchange;
     (void)peer;
     (void)arg;
     switch (fault) {

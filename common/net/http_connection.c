@@ -84,10 +84,10 @@ void http_connection_answer(struct http_connection *connection, const struct htt
     http_gate_answer(connection->gate, &sent, without_body);
 }
 
-void http_connection_tell(const struct http_server *server, enum http_fault fault,
-                          const char *peer) {
+void http_connection_tell(const struct http_server *server, const struct http_exchange *exchange,
+                          enum http_fault fault, const char *peer) {
     struct http_answer unsent = {0};
-    server->handler.on_fault(server->handler.arg, fault, text_of(peer), &unsent);
+    server->handler.on_fault(server->handler.arg, exchange, fault, text_of(peer), &unsent);
 }
 
 /* What is there of the request is dropped, and what still comes will be. */
@@ -103,8 +103,8 @@ void http_connection_refuse(struct http_connection *connection, enum http_fault 
     const struct http_handler *handler = &connection->server->handler;
     const struct http_exchange *exchange = connection->exchange;
     struct http_answer refusal = {0};
-    handler->on_fault(handler->arg, fault, text_of(exchange ? exchange->peer : connection->peer),
-                      &refusal);
+    handler->on_fault(handler->arg, exchange, fault,
+                      text_of(exchange ? exchange->peer : connection->peer), &refusal);
     refuse(connection, &refusal);
 }
 
@@ -299,7 +299,7 @@ struct http_connection *http_connection_create(struct http_server *server, struc
 /* Nobody would understand an answer. */
 void http_connection_on_unproxied(void *arg) {
     const struct http_connection *connection = arg;
-    http_connection_tell(connection->server, HTTP_FAULT_UNPROXIED, connection->peer);
+    http_connection_tell(connection->server, NULL, HTTP_FAULT_UNPROXIED, connection->peer);
 }
 
 void http_connection_on_open(void *arg) {

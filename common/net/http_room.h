@@ -81,7 +81,8 @@ struct http_connection *http_connection_create(struct http_server *, struct http
 /* Closes it at once; it is gone when this returns. */
 void http_connection_cut(struct http_connection *);
 /* The handler hears of a fault whose answer is not sent. */
-void http_connection_tell(const struct http_server *, enum http_fault, const char *peer);
+void http_connection_tell(const struct http_server *, const struct http_exchange *, enum http_fault,
+                          const char *peer);
 void http_connection_refuse(struct http_connection *, enum http_fault);
 void http_connection_answer(struct http_connection *, const struct http_answer *,
                             bool without_body);

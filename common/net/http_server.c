@@ -79,13 +79,13 @@ static void *on_accept(void *arg, struct http_gate *gate) {
     if (full)
         take_breath(server);
     if (displaced) {
-        http_connection_tell(server, HTTP_FAULT_DISPLACED, displaced->peer);
+        http_connection_tell(server, displaced->exchange, HTTP_FAULT_DISPLACED, displaced->peer);
         http_connection_cut(displaced);
     }
     if (crowded && server->crowd_count >= HTTP_SERVER_CROWD) {
         char peer[ADDRESS_BYTES];
         http_gate_format_peer(gate, peer);
-        http_connection_tell(server, HTTP_FAULT_CROWDED, peer);
+        http_connection_tell(server, NULL, HTTP_FAULT_CROWDED, peer);
         return NULL;
     }
     return http_connection_create(server, gate, crowded);

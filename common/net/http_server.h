@@ -62,8 +62,10 @@ struct http_handler {
     /* The whole request is there; the handler now owns the exchange. */
     void (*on_request)(void *arg, struct http_exchange *);
     /* The gate refuses; the handler chooses the answer. `close` is taken as true. Where nobody
-     * can be told any more, it is not sent. */
-    void (*on_fault)(void *arg, enum http_fault, struct text peer, struct http_answer *);
+     * can be told any more, it is not sent. The exchange, NULL before a request's first byte, is
+     * for what was attached to it. */
+    void (*on_fault)(void *arg, const struct http_exchange *, enum http_fault, struct text peer,
+                     struct http_answer *);
 };
 
 struct http_limits {

@@ -34,8 +34,9 @@ static void on_request(void *arg, struct http_exchange *exchange) {
     http_exchange_answer(&exchange, &answer);
 }
 
-static void on_fault(void *arg, enum http_fault fault, struct text peer,
-                     struct http_answer *answer) {
+static void on_fault(void *arg, const struct http_exchange *exchange, enum http_fault fault,
+                     struct text peer, struct http_answer *answer) {
+    (void)exchange;
     (void)peer;
     (void)arg;
     (void)fault;

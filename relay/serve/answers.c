@@ -71,6 +71,8 @@ static const enum answer_tells tells[ANSWERS] = {
     [ANSWER_SIGNATURE_UNMATCHED_RETRY] = ANSWER_TELLS_UNPROVED,
     [ANSWER_PEN_FULL] = ANSWER_TELLS_UNPROVED,
     [ANSWER_BUSY] = ANSWER_TELLS_UNPROVED,
+    [ANSWER_CROWDED] = ANSWER_TELLS_UNPROVED,
+    [ANSWER_TOO_SLOW] = ANSWER_TELLS_UNPROVED,
 };
 
 enum answer_tells answers_tells(enum answer answer) {

@@ -73,7 +73,7 @@ static const struct metric_family deliveries_total = {
 static const struct metric_family http_faults_total = {
     .name = "kula_relay_http_faults_total",
     .kind = METRIC_COUNTER,
-    .help = "Requests refused before anybody looked at their path.",
+    .help = "Requests refused before it was known what they are for.",
     .labels = {"fault"},
 };
 static const struct metric_family append_seconds = {
@@ -400,13 +400,19 @@ static void on_request(void *arg, struct http_exchange *exchange) {
         delivery_take(delivery, verdict);
 }
 
-static void on_fault(void *arg, enum http_fault fault, struct text peer, struct http_answer *http) {
+static void on_fault(void *arg, const struct http_exchange *exchange, enum http_fault fault,
+                     struct text peer, struct http_answer *http) {
     struct ingress *ingress = arg;
+    const struct endpoint *endpoint = exchange ? proof_endpoint(exchange) : NULL;
+    enum answer answer = answers_for_fault(fault);
     log_limit_warning(&ingress->refusals, "request refused reason=%s peer=%.*s",
                       http_fault_name(fault), TEXT_ARG(peer));
-    metric_add(metrics_series(ingress->metrics, &http_faults_total, http_fault_name(fault), NULL),
-               1);
-    answers_fill(answers_for_fault(fault), (struct text){0}, &ingress->body, http);
+    if (endpoint)
+        count(ingress, endpoint, answer);
+    else
+        metric_add(
+            metrics_series(ingress->metrics, &http_faults_total, http_fault_name(fault), NULL), 1);
+    answers_fill(answer, (struct text){0}, &ingress->body, http);
 }
 
 /* ---- Its own life ---- */

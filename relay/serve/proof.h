@@ -15,7 +15,7 @@ extern const char proof_header[];
 /* When the head is there. From now to the end the delivery is for this endpoint, and judged by its
  * secrets, whatever a reload has put in its place meanwhile. */
 void proof_begin(struct proof_list *, struct http_exchange *, const struct endpoint *);
-const struct endpoint *proof_endpoint(const struct http_exchange *);
+const struct endpoint *proof_endpoint(const struct http_exchange *); /* NULL: it has not begun */
 /* As the body arrives; for an exchange without a proof, nothing. */
 void proof_feed(struct http_exchange *, struct text piece);
 

@@ -158,6 +158,7 @@ def slow(seconds):
         good = watch(house, way, attack, seconds) and good
         house.serve.wait("connections", {}, lambda count: count <= 1, 15)
         faults = {name: house.serve.value("http_faults_total", fault=name)
+                  + house.serve.value("deliveries_total", outcome=name)
                   for name in ("too_slow", "displaced", "crowded", "malformed")}
         print(f"         {faults}, at the end {resident_kib(house.serve.pid)} KiB")
         house.stop_programs()

@@ -94,8 +94,9 @@ static void on_request(void *arg, struct http_exchange *exchange) {
         answer_waiting();
 }
 
-static void on_fault(void *arg, enum http_fault fault, struct text peer,
-                     struct http_answer *answer) {
+static void on_fault(void *arg, const struct http_exchange *exchange, enum http_fault fault,
+                     struct text peer, struct http_answer *answer) {
+    (void)exchange;
     (void)arg;
     (void)peer;
     add(&heard, (struct seen){.fault = (int)fault});

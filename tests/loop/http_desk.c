@@ -64,8 +64,9 @@ static void on_request(void *arg, struct http_exchange *exchange) {
         loop_timer_set(desk.later, 1);
 }
 
-static void on_fault(void *arg, enum http_fault fault, struct text peer,
-                     struct http_answer *answer) {
+static void on_fault(void *arg, const struct http_exchange *exchange, enum http_fault fault,
+                     struct text peer, struct http_answer *answer) {
+    (void)exchange;
     (void)peer;
     static const int statuses[HTTP_FAULTS] = {
         [HTTP_FAULT_MALFORMED] = 400,      [HTTP_FAULT_HEAD_TOO_LARGE] = 431,

@@ -668,6 +668,19 @@ static void test_too_many_bytes_in_flight_are_asked_to_come_back(void **state) {
     client_close(&refused);
 }
 
+static void test_a_delivery_whose_body_does_not_come_is_counted_at_its_endpoint(void **state) {
+    struct world *world = *state;
+    struct client client;
+    client_open(&client, world);
+    client_send(&client, world,
+                text_of("POST /webhooks/kula HTTP/1.1\r\nHost: r\r\nContent-Length: 2\r\n\r\n"));
+    await_body_bytes(world, 2);
+    ingress_drain(world->ingress, on_empty, world); /* then it has 2 s, and 8 at other times */
+    client_expect(&client, world, 503, "{\"status\":\"too_slow\"}\n");
+    expect_counted(world, "kula", "too_slow", 1);
+    client_close(&client);
+}
+
 /* ---- Redis comes and goes ---- */
 
 static void test_a_delivery_is_held_until_redis_is_back(void **state) {
@@ -776,6 +789,7 @@ int main(void) {
         IN_A_WORLD(test_the_body_wins_over_headers_that_nobody_signs),
         IN_A_WORLD(test_other_requests_get_their_answers),
         IN_A_WORLD(test_too_many_bytes_in_flight_are_asked_to_come_back),
+        IN_A_WORLD(test_a_delivery_whose_body_does_not_come_is_counted_at_its_endpoint),
         IN_A_WORLD(test_a_delivery_is_held_until_redis_is_back),
         IN_A_WORLD(test_redis_killed_before_its_reply_loses_nothing),
         IN_A_WORLD(test_a_sender_that_hangs_up_while_held_harms_nobody),

@@ -50,8 +50,9 @@ static void on_request(void *arg, struct http_exchange *exchange) {
     http_exchange_answer(&exchange, &(struct http_answer){.status = 200});
 }
 
-static void on_fault(void *arg, enum http_fault fault, struct text peer,
-                     struct http_answer *answer) {
+static void on_fault(void *arg, const struct http_exchange *exchange, enum http_fault fault,
+                     struct text peer, struct http_answer *answer) {
+    (void)exchange;
     (void)arg;
     (void)fault;
     (void)peer;
