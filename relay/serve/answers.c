@@ -59,7 +59,8 @@ enum answer answers_for_fault(enum http_fault fault) {
 }
 
 /* A stranger can make any number of what is unproved, and Kula sends nothing else while our secret
- * is a wrong one. Without a well-formed signature it is nobody's but a stranger's. */
+ * is a wrong one, or its signatures have a form that we do not know. Without a signature it is
+ * nobody's but a stranger's. */
 static const enum answer_tells tells[ANSWERS] = {
     [ANSWER_ACCEPTED] = ANSWER_TELLS_TAKEN,
     [ANSWER_DUPLICATE] = ANSWER_TELLS_TAKEN,
@@ -67,6 +68,7 @@ static const enum answer_tells tells[ANSWERS] = {
     [ANSWER_STALE] = ANSWER_TELLS_FAILED,
     [ANSWER_STALE_RETRY] = ANSWER_TELLS_FAILED,
     [ANSWER_UNAVAILABLE] = ANSWER_TELLS_FAILED,
+    [ANSWER_SIGNATURE_MALFORMED] = ANSWER_TELLS_UNPROVED,
     [ANSWER_SIGNATURE_UNMATCHED] = ANSWER_TELLS_UNPROVED,
     [ANSWER_SIGNATURE_UNMATCHED_RETRY] = ANSWER_TELLS_UNPROVED,
     [ANSWER_PEN_FULL] = ANSWER_TELLS_UNPROVED,

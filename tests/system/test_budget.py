@@ -49,9 +49,9 @@ class Budget(Story):
         self.assertEqual(self.house.post(body, headers=[("X-Kula-Signature", "v1=x")]).status, 401)
         self.house.post_event()
         self.failures(3)
-        self.failures(4, "unproved")
+        self.failures(5, "unproved")
         self.redis_has(3)
-        self.redis_has(4, "unproved")
+        self.redis_has(5, "unproved")
 
     def test_the_alarms_come_at_10_and_at_18_and_once(self):
         self.house.start()
