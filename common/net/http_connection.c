@@ -111,8 +111,7 @@ void http_connection_refuse(struct http_connection *connection, enum http_fault 
 /* Only what has begun a request waits for an answer. */
 static bool has_begun(const struct http_connection *connection) {
     enum http_phase phase = connection->progress.phase;
-    return phase == HTTP_BODY ||
-           (phase == HTTP_HEAD && http_guard_begun(&connection->exchange->guard));
+    return phase == HTTP_HEAD || phase == HTTP_BODY;
 }
 
 /* What has arrived was sent in time, if it was we who stood still. It is read first, but not for
@@ -128,10 +127,10 @@ static bool has_arrived(struct http_connection *connection) {
 
 static void on_deadline(void *arg) {
     struct http_connection *connection = arg;
-    if (connection->progress.phase == HTTP_BODY &&
-        http_phase_left_ms(&connection->progress, &connection->server->limits, clock_steady_ms()) >
-            0)
-        set_deadline(connection); /* what has come has earned it more time */
+    /* What has come may have earned it more; and the loop counts from when its turn began. */
+    if (http_phase_left_ms(&connection->progress, &connection->server->limits, clock_steady_ms()) >
+        0)
+        set_deadline(connection);
     else if (has_arrived(connection))
         loop_timer_set(connection->deadline, 0); /* then it was read */
     else if (has_begun(connection))
@@ -192,7 +191,7 @@ static bool is_reading(const struct http_connection *connection) {
 }
 
 static void begin(struct http_connection *connection) {
-    connection->exchange = http_exchange_create(connection);
+    http_exchange_begin(connection->exchange);
     enter(connection, HTTP_HEAD);
     connection->progress.request_since_ms = connection->progress.since_ms;
 }
@@ -204,6 +203,9 @@ static enum http_guard_verdict feed(struct http_connection *connection, struct t
     struct text rest = input;
     enum http_guard_verdict verdict = http_guard_feed(guard, &rest);
     http_gate_consume(connection->gate, input.size - rest.size);
+    /* Some clients end a body with an empty line, long before the next request. */
+    if (connection->progress.phase == HTTP_IDLE && http_guard_begun(guard))
+        begin(connection);
     take_body(connection, had);
     return verdict;
 }
@@ -216,8 +218,8 @@ static void read_on(struct http_connection *connection) {
         struct text input = http_gate_input(connection->gate);
         if (input.size == 0 && verdict != HTTP_GUARD_HEAD)
             break;
-        if (connection->progress.phase == HTTP_IDLE)
-            begin(connection);
+        if (!connection->exchange)
+            connection->exchange = http_exchange_create(connection);
         verdict = feed(connection, input);
         if (verdict == HTTP_GUARD_REFUSED)
             http_connection_refuse(connection, connection->exchange->guard.fault);

@@ -36,11 +36,14 @@ struct http_exchange *http_exchange_create(struct http_connection *connection) {
     struct http_exchange *exchange = memory_new(sizeof *exchange);
     exchange->server = connection->server;
     exchange->connection = connection;
-    exchange->since_ms = request_began(connection);
     memcpy(exchange->peer, connection->peer, sizeof exchange->peer);
     http_guard_init(&exchange->guard, connection->server->limits.body_bytes);
     LIST_INSERT_HEAD(&connection->server->exchanges, exchange, entry);
     return exchange;
+}
+
+void http_exchange_begin(struct http_exchange *exchange) {
+    exchange->since_ms = request_began(exchange->connection);
 }
 
 void http_exchange_charge(struct http_exchange *exchange) {

@@ -14,7 +14,7 @@ struct http_connection {
     struct http_line *line;            /* where it stands to be displaced, or NULL */
     struct http_server *server;
     struct http_gate *gate;
-    struct http_exchange *exchange; /* HEAD, BODY, BUSY; else NULL */
+    struct http_exchange *exchange; /* HEAD, BODY, BUSY; IDLE: for empty lines; else NULL */
     struct loop_timer *deadline;
     struct http_progress progress;
     int64_t accepted_ms;
@@ -89,6 +89,8 @@ void http_connection_answer(struct http_connection *, const struct http_answer *
 void http_connection_drain(struct http_connection *);
 
 struct http_exchange *http_exchange_create(struct http_connection *);
+/* Its first byte is there. */
+void http_exchange_begin(struct http_exchange *);
 /* The head is there: for whom does a proxy speak? */
 void http_exchange_find_client(struct http_exchange *);
 /* The head is there, and good: its body counts from now on. */

@@ -85,7 +85,6 @@ static void test_idle_connections_are_closed_silently(void **state) {
     assert_int_equal(peer_status(peer), 200);
     peer_wait_end(peer);
     assert_int_equal(peer->got.size, 0);
-    desk_reopen((struct http_limits){.request_ms = 40});
     assert_closed_without_a_word("\r\n\r\n"); /* no request either */
     assert_int_equal(desk.fault_counts[HTTP_FAULT_TOO_SLOW], 0);
 }
@@ -111,6 +110,22 @@ static void test_time_for_a_request_runs_from_its_first_byte(void **state) {
     peer_send(peer, "GET /a HTTP/1.1\r\n");
     peer_flush(peer);
     house_pass(PAUSE_MS); /* beyond the limit, counted from when it was opened */
+    peer_send(peer, "Host: a\r\n\r\n");
+    desk_assert_answer(peer, 200, "GET /a ");
+    assert_int_equal(desk.fault_counts[HTTP_FAULT_TOO_SLOW], 0);
+}
+
+static void test_empty_lines_before_a_request_take_none_of_its_time(void **state) {
+    enum { REQUEST_MS = 600, PAUSE_MS = 400 };
+    (void)state;
+    desk_reopen((struct http_limits){.request_ms = REQUEST_MS});
+    struct peer *peer = desk_connect();
+    peer_send(peer, POST "\r\n");
+    assert_int_equal(peer_status(peer), 200);
+    house_pass(REQUEST_MS + PAUSE_MS); /* idle is not slow */
+    peer_send(peer, "GET /a HTTP/1.1\r\n");
+    peer_flush(peer);
+    house_pass(PAUSE_MS);
     peer_send(peer, "Host: a\r\n\r\n");
     desk_assert_answer(peer, 200, "GET /a ");
     assert_int_equal(desk.fault_counts[HTTP_FAULT_TOO_SLOW], 0);
@@ -343,6 +358,29 @@ static void test_draining_gives_a_new_connection_a_moment(void **state) {
     house_wait(server_is_empty, NULL);
 }
 
+static void drain_after_a_standstill(void *arg) {
+    (void)arg;
+    usleep(2 * SHORT_MS * 1000);
+    http_server_drain(desk.server, on_empty, NULL);
+}
+
+static void test_draining_gives_that_moment_though_we_stood_still(void **state) {
+    (void)state;
+    desk_reopen((struct http_limits){.drain_ms = 3 * SHORT_MS});
+    struct loop_timer *drain = loop_timer_create(house_loop, drain_after_a_standstill, NULL);
+    struct peer *peer = desk_connect();
+    house_wait(is_connected, peer);
+    is_empty = false;
+    loop_timer_set(drain, 0);
+    house_turn();
+    house_pass(3 * SHORT_MS / 2); /* of which the timer would have it that all is over */
+    peer_send(peer, GET);
+    desk_assert_answer(peer, 200, "GET /a ");
+    peer_wait_end(peer);
+    house_wait(server_is_empty, NULL);
+    loop_timer_destroy(drain);
+}
+
 static void test_draining_does_not_wait_for_one_that_stays_unused(void **state) {
     (void)state;
     desk_reopen((struct http_limits){.drain_ms = 60});
@@ -388,6 +426,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_idle_connections_are_closed_silently),
     TEST(test_a_connection_opened_in_advance_is_no_slow_request),
     TEST(test_time_for_a_request_runs_from_its_first_byte),
+    TEST(test_empty_lines_before_a_request_take_none_of_its_time),
     TEST(test_a_peer_that_does_not_read_is_cut),
     TEST(test_an_unfinished_farewell_lasts_as_long_as_it_may),
     TEST(test_a_client_may_leave_after_any_byte),
@@ -399,6 +438,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_draining_lets_open_requests_end),
     TEST(test_draining_an_empty_server_ends_later),
     TEST(test_draining_gives_a_new_connection_a_moment),
+    TEST(test_draining_gives_that_moment_though_we_stood_still),
     TEST(test_draining_does_not_wait_for_one_that_stays_unused),
     TEST(test_draining_does_not_wait_for_half_a_request),
 };
