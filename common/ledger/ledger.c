@@ -238,6 +238,16 @@ static enum ledger_stored stored_as(const struct redis_value *result) {
     return text_is(word, "duplicate") ? LEDGER_DUPLICATE : LEDGER_NOT_STORED;
 }
 
+static void read_appended(const struct redis_value *reply, struct ledger_appended *appended) {
+    const struct redis_value *result = redis_item(redis_item(reply, 2), 0);
+    appended->stored = stored_as(result);
+    appended->stream_id = redis_text(redis_item(result, 1));
+    if (appended->stored != LEDGER_NOT_STORED)
+        return;
+    appended->trouble = text_of(no_answer);
+    log_error("%s", no_answer);
+}
+
 struct append_op {
     struct op op;
     ledger_append_fn *fn;
@@ -246,17 +256,18 @@ struct append_op {
 
 static void on_appended(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct append_op *append = arg;
-    enum ledger_stored stored = LEDGER_NOT_STORED;
-    const struct redis_value *result = redis_item(redis_item(reply, 2), 0);
+    struct ledger *ledger = append->op.ledger;
+    struct ledger_appended appended = {.stored = LEDGER_NOT_STORED};
     if (outcome == REDIS_REPLIED) {
-        stored = stored_as(result);
-        ledger_note_pen(append->op.ledger, redis_item(reply, 3));
-        if (stored == LEDGER_NOT_STORED)
-            log_error("%s", no_answer);
+        read_appended(reply, &appended);
+        ledger_note_pen(ledger, redis_item(reply, 3));
     } else if (outcome == REDIS_REFUSED) {
-        ledger_refused(append->op.ledger, "append", reply->text);
+        appended.trouble = reply->text;
+        ledger_refused(ledger, "append", reply->text);
+    } else {
+        appended.trouble = ledger_trouble(ledger);
     }
-    append->fn(append->arg, stored, redis_text(redis_item(result, 1)));
+    append->fn(append->arg, &appended);
     op_end(&append->op);
 }
 

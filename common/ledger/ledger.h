@@ -67,7 +67,12 @@ enum ledger_stored {
 
 /* One item straight from the door. May be sent again after a lost reply: the
  * script then says duplicate, and that is the truth. */
-typedef void ledger_append_fn(void *arg, enum ledger_stored, struct text stream_id);
+struct ledger_appended { /* its texts: until the callback returns */
+    enum ledger_stored stored;
+    struct text stream_id;
+    struct text trouble; /* not stored: in Redis' words, or why it is away; empty: it was silent */
+};
+typedef void ledger_append_fn(void *arg, const struct ledger_appended *);
 void ledger_append(struct ledger *, const struct ledger_item *, int64_t deadline_ms,
                    ledger_append_fn *, void *arg);
 

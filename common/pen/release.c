@@ -153,14 +153,13 @@ static void clear_pen_if_all_is_ruled(struct release *release) {
         clear_pen(release);
 }
 
-static void on_appended(void *arg, enum ledger_stored stored, struct text stream_id) {
+static void on_appended(void *arg, const struct ledger_appended *appended) {
     struct inmate *inmate = arg;
     struct release *release = inmate->release;
-    (void)stream_id;
     release->appending--;
-    inmate->goes = stored == LEDGER_STORED || stored == LEDGER_DUPLICATE;
+    inmate->goes = appended->stored == LEDGER_STORED || appended->stored == LEDGER_DUPLICATE;
     if (inmate->goes)
-        tell(inmate, NULL, stored == LEDGER_DUPLICATE);
+        tell(inmate, NULL, appended->stored == LEDGER_DUPLICATE);
     else
         release->failed = true;
     clear_pen_if_all_is_ruled(release);

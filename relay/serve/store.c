@@ -32,6 +32,7 @@ struct putting {
     unsigned asked; /* spool and ledger, who have not spoken yet */
     bool ledger_asked;
     bool pen_full;               /* so said the ledger */
+    struct string trouble;       /* this too */
     struct loop_timer *patience; /* with the spool, then until the deadline; NULL: no spool */
     store_fn *fn;                /* NULL: told */
     void *arg;
@@ -52,6 +53,7 @@ static struct spool *usable_spool(const struct store *store) {
 static void putting_destroy(struct putting *putting) {
     LIST_REMOVE(putting, link);
     loop_timer_destroy(putting->patience);
+    string_finish(&putting->trouble);
     free(putting);
 }
 
@@ -68,10 +70,17 @@ static void tell(struct putting *putting, const struct stored *stored) {
     fn(putting->arg, stored);
 }
 
+static struct text trouble_of(const struct putting *putting) {
+    struct text away = ledger_trouble(putting->store->needs.ledger);
+    if (putting->trouble.size)
+        return string_text(&putting->trouble);
+    return away.size ? away : text_of("no answer in time");
+}
+
 static void tell_not_stored(struct putting *putting) {
     tell(putting, &(struct stored){
                       .outcome = putting->pen_full ? LEDGER_PEN_FULL : LEDGER_NOT_STORED,
-                      .trouble = ledger_trouble(putting->store->needs.ledger),
+                      .trouble = trouble_of(putting),
                   });
 }
 
@@ -94,10 +103,15 @@ static int64_t left_ms(const struct putting *putting) {
     return left_ms > ASK_LEAST_MS ? left_ms : ASK_LEAST_MS;
 }
 
-static void on_appended(void *arg, enum ledger_stored stored, struct text stream_id) {
+static void on_appended(void *arg, const struct ledger_appended *appended) {
     struct putting *putting = arg;
-    putting->pen_full = stored == LEDGER_PEN_FULL;
-    hear(putting, &(struct stored){.outcome = stored, .where = "ledger", .stream_id = stream_id});
+    putting->pen_full = appended->stored == LEDGER_PEN_FULL;
+    string_add(&putting->trouble, appended->trouble);
+    hear(putting, &(struct stored){
+                      .outcome = appended->stored,
+                      .where = "ledger",
+                      .stream_id = appended->stream_id,
+                  });
 }
 
 static void ask_ledger(struct putting *putting) {

@@ -30,7 +30,7 @@ struct stored {
     enum ledger_stored outcome; /* the spool's is STORED: it does not know duplicates */
     const char *where;          /* "spool" or "ledger"; NULL where neither has it */
     struct text stream_id;      /* of the ledger's; until the callback returns */
-    struct text trouble;        /* not stored: what Redis' is, if any; until the callback returns */
+    struct text trouble;        /* not stored: why, for people; until the callback returns */
 };
 typedef void store_fn(void *arg, const struct stored *);
 

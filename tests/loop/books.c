@@ -64,10 +64,10 @@ int books_tear_down(void **state) {
     return 0;
 }
 
-static void on_stored(void *arg, enum ledger_stored how, struct text stream_id) {
+static void on_stored(void *arg, const struct ledger_appended *appended) {
     struct stored *stored = arg;
-    stored->stored = how;
-    books_keep(stored->stream_id, stream_id);
+    stored->stored = appended->stored;
+    books_keep(stored->stream_id, appended->stream_id);
     stored->books->done = true;
 }
 

@@ -137,10 +137,9 @@ static void await(struct scene *scene, const char *reply) {
         loop_turn(scene->loop);
 }
 
-static void on_stored(void *arg, enum ledger_stored stored, struct text stream_id) {
+static void on_stored(void *arg, const struct ledger_appended *appended) {
     struct scene *scene = arg;
-    (void)stream_id;
-    scene->stored = stored;
+    scene->stored = appended->stored;
     scene->done = true;
 }
 

@@ -31,6 +31,7 @@ struct scene {
     int told;
     enum ledger_stored outcome;
     char where[16];
+    struct string trouble;
 };
 
 static void on_tick(void *arg) {
@@ -90,6 +91,7 @@ static int tear_down(void **state) {
     loop_timer_destroy(scene->tick);
     loop_destroy(scene->loop);
     redis_house_stop(scene->redis);
+    string_finish(&scene->trouble);
     free(scene->config.redis.url);
     free(scene->config.spool_directory);
     free(scene);
@@ -101,6 +103,8 @@ static void on_stored(void *arg, const struct stored *stored) {
     scene->told++;
     scene->outcome = stored->outcome;
     snprintf(scene->where, sizeof scene->where, "%s", stored->where ? stored->where : "");
+    string_clear(&scene->trouble);
+    string_add(&scene->trouble, stored->trouble);
 }
 
 static void put(struct scene *scene, int64_t hold_ms) {
@@ -160,7 +164,17 @@ static void test_when_time_is_up_it_is_not_stored(void **state) {
     redis_house_pause(scene->redis);
     put(scene, SOON_MS);
     expect_told(scene, LEDGER_NOT_STORED, "");
+    assert_string_equal(scene->trouble.data, "no answer in time");
     redis_house_resume(scene->redis);
+}
+
+static void test_what_redis_refuses_is_told_in_its_words(void **state) {
+    struct scene *scene = *state;
+    await_ledger(scene);
+    redis_house_say(scene->redis, "CONFIG SET maxmemory 1");
+    put(scene, SOON_MS);
+    expect_told(scene, LEDGER_NOT_STORED, "");
+    assert_true(text_starts(string_text(&scene->trouble), "OOM "));
 }
 
 static void test_closing_while_a_record_is_on_its_way_tells_nobody(void **state) {
@@ -187,6 +201,7 @@ int main(void) {
         WITH_SPOOL(test_what_is_on_disk_is_stored_though_redis_is_away),
         WITHOUT_SPOOL(test_without_a_spool_it_is_redis_that_tells),
         WITHOUT_SPOOL(test_when_time_is_up_it_is_not_stored),
+        WITHOUT_SPOOL(test_what_redis_refuses_is_told_in_its_words),
         WITH_SPOOL(test_closing_while_a_record_is_on_its_way_tells_nobody),
         WITHOUT_SPOOL(test_closing_without_a_spool_tells_nobody_either),
     };
