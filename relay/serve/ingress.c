@@ -44,6 +44,7 @@ struct ingress {
     struct proof_list proofs;
     struct string body;        /* of the answer that is being given */
     struct log_limit refusals; /* of which there may be any number */
+    struct log_limit stales;   /* which strangers cannot make */
     struct network *trusted_proxies;
     bool draining;
 };
@@ -127,15 +128,16 @@ static void delivery_answer(struct delivery *delivery, enum answer answer) {
 }
 
 static void delivery_refuse(struct delivery *delivery, enum answer answer) {
-    struct log_limit *refusals = &delivery->ingress->refusals;
+    struct ingress *ingress = delivery->ingress;
     const char *endpoint = delivery->endpoint->config->name;
     struct text peer = http_exchange_peer(delivery->exchange);
     if (delivery->stale) /* how much of it shows whose clock is wrong */
         log_limit_warning(
-            refusals, "delivery refused reason=%s endpoint=%s peer=%.*s signed_ahead_s=%" PRId64,
+            &ingress->stales,
+            "delivery refused reason=%s endpoint=%s peer=%.*s signed_ahead_s=%" PRId64,
             answers_name(answer), endpoint, TEXT_ARG(peer), delivery->found.ahead_ms / 1000);
     else
-        log_limit_warning(refusals, "delivery refused reason=%s endpoint=%s peer=%.*s",
+        log_limit_warning(&ingress->refusals, "delivery refused reason=%s endpoint=%s peer=%.*s",
                           answers_name(answer), endpoint, TEXT_ARG(peer));
     delivery_answer(delivery, answer);
 }
@@ -434,10 +436,9 @@ struct ingress *ingress_create(const struct ingress_needs *needs) {
     ingress->store = needs->store;
     ingress->pulse = needs->pulse;
     ingress->endpoints = needs->endpoints;
-    ingress->refusals = (struct log_limit){
-        .about = "refused requests",
-        .left_out_total = metrics_series(needs->metrics, &lines_left_out_total, NULL, NULL),
-    };
+    struct metric *left_out = metrics_series(needs->metrics, &lines_left_out_total, NULL, NULL);
+    ingress->refusals = (struct log_limit){.about = "refused requests", .left_out_total = left_out};
+    ingress->stales = (struct log_limit){.about = "stale deliveries", .left_out_total = left_out};
     ingress->handler = (struct http_handler){.arg = ingress,
                                              .on_head = on_head,
                                              .on_body = on_body,

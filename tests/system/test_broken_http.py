@@ -112,13 +112,23 @@ class OverTls(Broken, unittest.TestCase):
 
 
 class Floods(Story):
-    def test_a_flood_of_refusals_does_not_flood_the_log(self):
-        self.house.start()
-        serve = self.house.serve
+    def flood(self, serve):
         with wire.Wire(serve.url, timeout_s=30 * SLOW) as connection:
             for _ in range(200):
                 connection.send(wire.request("POST", self.house.PATH, [], b"{}"))
                 self.assertEqual(connection.answer().status, 401)
+
+    def test_a_flood_of_refusals_does_not_hide_whose_clock_is_wrong(self):
+        self.house.start()
+        serve = self.house.serve
+        self.flood(serve)
+        self.assertEqual(self.house.post(b"{}", t=int(time.time()) - 8 * 86400).status, 503)
+        until(lambda: any("signed_ahead_s" in entry for entry in serve.logged("delivery refused")), "that is told")
+
+    def test_a_flood_of_refusals_does_not_flood_the_log(self):
+        self.house.start()
+        serve = self.house.serve
+        self.flood(serve)
         left_out = serve.value("log_lines_left_out_total")
         self.assertGreater(left_out, 0)
         until(lambda: len(serve.logged("delivery refused")) + left_out == 200, "they are counted")
