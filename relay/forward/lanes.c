@@ -100,15 +100,20 @@ struct lanes *lanes_create(void) {
     return lanes;
 }
 
-/* Those for later stand by their time. A time that was just given is most often a late one. */
+/* Those for later stand by their time, and of one time by their turn. What is put off has most
+ * often the latest, what was just put the earliest: so it is looked from both ends. */
 static void insert_by_time(struct events *events, struct event *event) {
-    struct event *before = TAILQ_LAST(events, events);
-    while (before && before->at_ms > event->at_ms)
-        before = TAILQ_PREV(before, events, in_place);
-    if (before)
-        TAILQ_INSERT_AFTER(events, before, event, in_place);
-    else
+    struct event *earlier = TAILQ_LAST(events, events), *later = TAILQ_FIRST(events);
+    while (earlier && earlier->at_ms > event->at_ms && later->at_ms <= event->at_ms) {
+        earlier = TAILQ_PREV(earlier, events, in_place);
+        later = TAILQ_NEXT(later, in_place);
+    }
+    if (!earlier)
         TAILQ_INSERT_HEAD(events, event, in_place);
+    else if (earlier->at_ms > event->at_ms)
+        TAILQ_INSERT_BEFORE(later, event, in_place);
+    else
+        TAILQ_INSERT_AFTER(events, earlier, event, in_place);
 }
 
 static void enter(struct lanes *lanes, struct event *event, enum place place) {
