@@ -51,7 +51,7 @@ struct moves_order {
     int64_t owner_ms; /* for so long nobody else becomes the owner */
     struct text
         after; /* what is owed behind this id is told, and nothing new is read; empty: not */
-    const struct moves_head *heads;
+    const struct moves_head *heads; /* tried at once, due or not, unless another's lease holds */
     size_t head_count;
 };
 enum moves_owned {

@@ -56,9 +56,10 @@ struct redis_call {
      * UNKNOWN. By a clock that goes on while the machine is suspended. 0: always. */
     int64_t fresh_ms;
     /* May be sent again when the connection is lost before the reply, or the
-     * server says that it cannot for the moment (LOADING, READONLY, MASTERDOWN,
-     * NOAUTH, NOREPLICAS, BUSY, TRYAGAIN, CLUSTERDOWN, MISCONF, OOM): then it never ends as UNKNOWN
-     * before its deadline, and as REFUSED at its deadline with the last such error. */
+     * server says that it cannot for the moment (redis_refusal.c has the words): then it never ends
+     * as UNKNOWN before its deadline, and there as REFUSED with the last such error, unless it is
+     * on its way once more. A script that the server does not know never ran: it is sent again in
+     * any case. */
     bool repeatable;
 };
 

@@ -8,7 +8,8 @@
  * The breaker opens when FAILURES attempts in a row went wrong at EVENTS
  * different events; whether it is open stands in Redis, which hands out one
  * probe at a time then, to whichever forwarder asks first. A probe that goes
- * well closes it, and the window begins again at one. */
+ * well closes it, and the window begins again at one, or at two where the
+ * probe was this forwarder's. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
