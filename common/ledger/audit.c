@@ -123,7 +123,7 @@ static void ask_page(struct audit *, const struct redis_value *left);
 static void on_page(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct audit *audit = arg;
     if (outcome != REDIS_REPLIED) {
-        audit_end(audit, op_outcome(&audit->op, outcome, reply));
+        audit_end(audit, op_outcome(&audit->op, NULL, outcome, reply));
         return;
     }
     bool walked = redis_integer(redis_item(reply, 1)) < PAGE;
@@ -192,7 +192,7 @@ static void judge_group(struct audit *audit, struct audit_service *service,
 static void on_service(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct audit *audit = arg;
     if (outcome != REDIS_REPLIED) {
-        audit_end(audit, op_outcome(&audit->op, outcome, reply));
+        audit_end(audit, op_outcome(&audit->op, NULL, outcome, reply));
         return;
     }
     struct audit_service *service = &audit->services[audit->at];
@@ -248,7 +248,7 @@ static void on_stream(void *arg, enum redis_outcome outcome, const struct redis_
     struct audit_report *report = &audit->report;
     const char *prefix = audit->op.ledger->prefix;
     if (outcome != REDIS_REPLIED) {
-        audit_end(audit, op_outcome(&audit->op, outcome, reply));
+        audit_end(audit, op_outcome(&audit->op, NULL, outcome, reply));
         return;
     }
     report->appended = redis_integer(redis_item(reply, 0));
@@ -299,7 +299,7 @@ static void ask_endpoints(struct audit *, struct text cursor);
 static void on_endpoints(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct audit *audit = arg;
     if (outcome != REDIS_REPLIED) {
-        audit_end(audit, op_outcome(&audit->op, outcome, reply));
+        audit_end(audit, op_outcome(&audit->op, NULL, outcome, reply));
         return;
     }
     const struct redis_value *keys = redis_item(reply, 1);

@@ -48,7 +48,7 @@ static void page_end(struct page_op *page, enum ledger_outcome outcome,
 
 static void on_page(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct page_op *page = arg;
-    page_end(page, op_outcome(&page->op, outcome, reply), redis_item(reply, 1),
+    page_end(page, op_outcome(&page->op, NULL, outcome, reply), redis_item(reply, 1),
              redis_integer(redis_item(reply, 0)) != 0);
 }
 
@@ -77,7 +77,7 @@ static void on_wait(void *arg, enum redis_outcome outcome, const struct redis_va
     struct page_op *page = arg;
     const struct redis_value *entries =
         outcome == REDIS_REPLIED ? redis_item(redis_item(reply, 0), 1) : reply;
-    page_end(page, op_outcome(&page->op, outcome, reply), entries, true);
+    page_end(page, op_outcome(&page->op, NULL, outcome, reply), entries, true);
 }
 
 void browse_wait(struct ledger *ledger, struct text after, int64_t wait_ms, browse_page_fn *fn,
@@ -129,7 +129,7 @@ static void search_on(struct search *);
 
 static void on_picked(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct search *search = arg;
-    search->on_found(search, op_outcome(&search->op, outcome, reply), reply);
+    search->on_found(search, op_outcome(&search->op, NULL, outcome, reply), reply);
     op_end(&search->op);
 }
 
@@ -144,7 +144,7 @@ static void pick(struct search *search) {
 static void on_searched(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct search *search = arg;
     if (outcome != REDIS_REPLIED) {
-        search->on_found(search, op_outcome(&search->op, outcome, reply), reply);
+        search->on_found(search, op_outcome(&search->op, NULL, outcome, reply), reply);
         op_end(&search->op);
         return;
     }
@@ -246,7 +246,7 @@ struct remembers_op {
 
 static void on_exists(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct remembers_op *op = arg;
-    op->fn(op->arg, op_outcome(&op->op, outcome, reply),
+    op->fn(op->arg, op_outcome(&op->op, NULL, outcome, reply),
            outcome == REDIS_REPLIED && redis_integer(reply) != 0);
     op_end(&op->op);
 }
@@ -287,7 +287,7 @@ static void on_names(void *arg, enum redis_outcome outcome, const struct redis_v
             names[count] = redis_text(redis_item(reply, count));
         qsort(names, count, sizeof *names, compare_names);
     }
-    op->fn(op->arg, op_outcome(&op->op, outcome, reply), names, count);
+    op->fn(op->arg, op_outcome(&op->op, NULL, outcome, reply), names, count);
     free(names);
     op_end(&op->op);
 }
@@ -312,7 +312,7 @@ struct stream_op {
 
 static void on_stream(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct stream_op *op = arg;
-    struct browse_stream stream = {.outcome = op_outcome(&op->op, outcome, reply)};
+    struct browse_stream stream = {.outcome = op_outcome(&op->op, NULL, outcome, reply)};
     if (outcome == REDIS_REPLIED) {
         stream.length = redis_integer(redis_item(reply, 0));
         stream.trimmed = redis_integer(redis_item(reply, 1));

@@ -32,7 +32,7 @@ static struct dead_letter read_letter(const struct redis_value *entry) {
 
 static void on_page(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct page_op *page = arg;
-    struct dead_page result = {.outcome = op_outcome(&page->op, outcome, reply)};
+    struct dead_page result = {.outcome = op_outcome(&page->op, NULL, outcome, reply)};
     struct dead_letter *items = NULL;
     if (outcome == REDIS_REPLIED) {
         const struct redis_value *entries = redis_item(reply, 1);
@@ -69,7 +69,7 @@ struct moved_op {
 
 static void on_moved(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct moved_op *moved = arg;
-    moved->fn(moved->arg, op_outcome(&moved->op, outcome, reply),
+    moved->fn(moved->arg, op_outcome(&moved->op, NULL, outcome, reply),
               outcome == REDIS_REPLIED && redis_integer(reply) != 0);
     op_end(&moved->op);
 }

@@ -67,7 +67,8 @@ struct state_op {
 
 static void on_state(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct state_op *op = arg;
-    struct endpoint_state state = {.outcome = op_outcome(&op->op, outcome, reply), .silent_ms = -1};
+    struct endpoint_state state = {.outcome = op_outcome(&op->op, "endpoint", outcome, reply),
+                                   .silent_ms = -1};
     struct endpoint_webhook *webhooks = NULL;
     if (outcome == REDIS_REPLIED) {
         const struct redis_value *failures = redis_item(reply, 0), *list = redis_item(reply, 3);
@@ -78,8 +79,6 @@ static void on_state(void *arg, enum redis_outcome outcome, const struct redis_v
         state.usual = redis_integer(redis_item(reply, 2));
         state.webhooks = webhooks = read_webhooks(list);
         state.webhook_count = list->count;
-    } else if (outcome == REDIS_REFUSED) {
-        ledger_refused(op->op.ledger, "endpoint", reply->text);
     }
     op->fn(op->arg, &state);
     free(webhooks);

@@ -113,13 +113,16 @@ void op_end(struct op *op) {
     free(op);
 }
 
-enum ledger_outcome op_outcome(const struct op *op, enum redis_outcome outcome,
+enum ledger_outcome op_outcome(const struct op *op, const char *what, enum redis_outcome outcome,
                                const struct redis_value *reply) {
     switch (outcome) {
     case REDIS_REPLIED:
         return LEDGER_DONE;
     case REDIS_REFUSED:
-        note_refusal(op->ledger, reply->text);
+        if (what)
+            ledger_refused(op->ledger, what, reply->text);
+        else
+            note_refusal(op->ledger, reply->text);
         return LEDGER_REFUSED;
     case REDIS_UNSENT:
     case REDIS_UNKNOWN:
@@ -305,7 +308,7 @@ static bool read_batched(const struct redis_value *reply, size_t count,
 
 static void on_batched(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct batch_op *batch = arg;
-    struct ledger_batched batched = {.outcome = op_outcome(&batch->op, outcome, reply)};
+    struct ledger_batched batched = {.outcome = op_outcome(&batch->op, NULL, outcome, reply)};
     if (outcome == REDIS_REFUSED)
         batched.trouble = reply->text;
     else if (outcome != REDIS_REPLIED)
@@ -338,7 +341,7 @@ static void on_looked(void *arg, enum redis_outcome outcome, const struct redis_
     struct look_op *look = arg;
     ledger_note_pen(look->op.ledger, redis_item(reply, 2));
     look->fn(look->arg, &(struct ledger_look){
-                            .outcome = op_outcome(&look->op, outcome, reply),
+                            .outcome = op_outcome(&look->op, NULL, outcome, reply),
                             .last = (uint64_t)redis_integer(redis_item(reply, 0)),
                             .owed_ms = redis_integer(redis_item(reply, 1)),
                         });

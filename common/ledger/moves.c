@@ -12,12 +12,6 @@
 
 enum { MOST_TAKE_BYTES = 1 << 20 };
 
-static void note_refusal(struct ledger *ledger, const char *move, enum redis_outcome outcome,
-                         const struct redis_value *reply) {
-    if (outcome == REDIS_REFUSED)
-        ledger_refused(ledger, move, reply->text);
-}
-
 /* open */
 
 struct done_op {
@@ -28,8 +22,7 @@ struct done_op {
 
 static void on_open(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct done_op *open = arg;
-    note_refusal(open->op.ledger, "open", outcome, reply);
-    open->fn(open->arg, op_outcome(&open->op, outcome, reply));
+    open->fn(open->arg, op_outcome(&open->op, "open", outcome, reply));
     op_end(&open->op);
 }
 
@@ -205,10 +198,9 @@ static void read_haul(const struct redis_value *reply, struct moves_haul *haul) 
 
 static void on_take(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct take_op *take = arg;
-    struct moves_haul haul = {.outcome = op_outcome(&take->op, outcome, reply),
+    struct moves_haul haul = {.outcome = op_outcome(&take->op, "take", outcome, reply),
                               .next_due_in_ms = -1};
     struct lists lists = {0};
-    note_refusal(take->op.ledger, "take", outcome, reply);
     if (outcome == REDIS_REPLIED && reply->count == 0) {
         haul.no_group = true;
     } else if (outcome == REDIS_REPLIED) {
@@ -279,8 +271,7 @@ void moves_take(struct ledger *ledger, const struct moves_take *what, moves_take
 
 static void on_release(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct done_op *release = arg;
-    note_refusal(release->op.ledger, "release", outcome, reply);
-    release->fn(release->arg, op_outcome(&release->op, outcome, reply));
+    release->fn(release->arg, op_outcome(&release->op, "release", outcome, reply));
     op_end(&release->op);
 }
 
@@ -333,8 +324,7 @@ static void add_healed(struct moves_healed *healed, const struct redis_value *re
 static void on_heal(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct heal_op *heal = arg;
     struct text step = redis_text(redis_item(reply, 4));
-    heal->healed.outcome = op_outcome(&heal->op, outcome, reply);
-    note_refusal(heal->op.ledger, "heal", outcome, reply);
+    heal->healed.outcome = op_outcome(&heal->op, "heal", outcome, reply);
     if (outcome == REDIS_REPLIED)
         add_healed(&heal->healed, reply);
     if (outcome == REDIS_REPLIED && step.size) {

@@ -30,7 +30,7 @@ static struct pen_entry read_entry(const struct redis_value *entry) {
 
 static void on_page(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct page_op *page = arg;
-    struct pen_page result = {.outcome = op_outcome(&page->op, outcome, reply)};
+    struct pen_page result = {.outcome = op_outcome(&page->op, NULL, outcome, reply)};
     struct pen_entry *items = NULL;
     if (outcome == REDIS_REPLIED) {
         const struct redis_value *entries = redis_item(reply, 1);
@@ -72,7 +72,7 @@ static void on_removed(void *arg, enum redis_outcome outcome, const struct redis
     for (size_t i = 0; i < removed->count; i++)
         went[i] = redis_integer(redis_item(told, i)) != 0;
     ledger_note_pen(removed->op.ledger, redis_item(reply, 1));
-    removed->fn(removed->arg, op_outcome(&removed->op, outcome, reply), went);
+    removed->fn(removed->arg, op_outcome(&removed->op, NULL, outcome, reply), went);
     free(went);
     op_end(&removed->op);
 }

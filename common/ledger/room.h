@@ -41,8 +41,10 @@ struct op {
 };
 void *op_start(struct ledger *, size_t size);
 void op_end(struct op *);
-/* What a call's reply means to whoever made it; the words of a refusal are kept. */
-enum ledger_outcome op_outcome(const struct op *, enum redis_outcome, const struct redis_value *);
+/* What a call's reply means to whoever made it. The words of a refusal are kept, and logged as one
+ * of `what`; NULL: whoever called tells people itself. */
+enum ledger_outcome op_outcome(const struct op *, const char *what, enum redis_outcome,
+                               const struct redis_value *);
 
 /* {events, bytes}, where it is that. */
 void ledger_note_pen(struct ledger *, const struct redis_value *);

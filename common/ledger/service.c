@@ -14,7 +14,7 @@ struct done_op {
 
 static void on_done(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct done_op *done = arg;
-    done->fn(done->arg, op_outcome(&done->op, outcome, reply),
+    done->fn(done->arg, op_outcome(&done->op, NULL, outcome, reply),
              outcome == REDIS_REPLIED && redis_integer(reply) != 0);
     op_end(&done->op);
 }
@@ -70,7 +70,7 @@ struct look_op {
 
 static void on_look(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct look_op *look = arg;
-    struct service_state state = {.outcome = op_outcome(&look->op, outcome, reply)};
+    struct service_state state = {.outcome = op_outcome(&look->op, NULL, outcome, reply)};
     if (outcome == REDIS_REPLIED) {
         state.place = redis_text(redis_item(reply, 0));
         state.owed = redis_integer(redis_item(reply, 1));

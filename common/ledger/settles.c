@@ -39,14 +39,13 @@ struct settles { /* one call */
 
 static void on_settles(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct settles *settles = arg;
-    if (outcome == REDIS_REFUSED)
-        ledger_refused(settles->op.ledger, "settle", reply->text);
+    bool told = op_outcome(&settles->op, "settle", outcome, reply) == LEDGER_DONE;
     for (size_t i = 0; i < settles->count; i++) {
         const struct redis_value *result = redis_item(reply, i);
         enum moves_settled settled = MOVES_UNSETTLED;
-        if (outcome == REDIS_REPLIED && result->kind == REDIS_INTEGER)
+        if (told && result->kind == REDIS_INTEGER)
             settled = result->integer ? MOVES_SETTLED : MOVES_LEASE_LOST;
-        else if (outcome == REDIS_REPLIED && result->kind == REDIS_ERROR)
+        else if (told && result->kind == REDIS_ERROR)
             ledger_refused(settles->op.ledger, "settle", result->text);
         settles->settles[i].fn(settles->settles[i].arg, settled);
     }

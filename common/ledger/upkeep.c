@@ -37,10 +37,8 @@ enum { PASSED_AT = 6 }; /* in the reply */
 
 static void on_trim(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct trim_op *trim = arg;
-    struct upkeep_trimmed trimmed = {.outcome = op_outcome(&trim->op, outcome, reply)};
+    struct upkeep_trimmed trimmed = {.outcome = op_outcome(&trim->op, "trim", outcome, reply)};
     struct text *passed = NULL;
-    if (outcome == REDIS_REFUSED)
-        ledger_refused(trim->op.ledger, "trim", reply->text);
     if (outcome == REDIS_REPLIED) {
         trimmed.removed = redis_integer(redis_item(reply, 0));
         trimmed.length = redis_integer(redis_item(reply, 1));
@@ -155,7 +153,7 @@ static int64_t errors_of(struct text stat) {
 
 static void on_redis(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {
     struct redis_op *op = arg;
-    struct upkeep_redis redis = {.outcome = op_outcome(&op->op, outcome, reply)};
+    struct upkeep_redis redis = {.outcome = op_outcome(&op->op, NULL, outcome, reply)};
     if (outcome == REDIS_REPLIED) {
         struct text info = redis_text(reply);
         bool valkey = info_value(info, "valkey_version").size;

@@ -77,7 +77,7 @@ static void on_where(void *arg, enum redis_outcome outcome, const struct redis_v
         return;
     }
     if (outcome != REDIS_REPLIED) {
-        where->outcome = op_outcome(&part->op, outcome, reply);
+        where->outcome = op_outcome(&part->op, NULL, outcome, reply);
     } else {
         while (stand->standing < BROWSE_SETTLED &&
                !text_is(word, browse_standing_name(stand->standing)))
