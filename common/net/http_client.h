@@ -36,7 +36,7 @@ struct http_call {
     const char *method; /* "POST", "GET" */
     const char *url;    /* http or https, no other scheme; http+unix:///path.sock:/target too */
     const char *const *headers; /* "Name: value", NULL-terminated */
-    struct text body;           /* lent until the callback has returned */
+    struct text body;           /* lent until the callback comes */
     int timeout_ms;             /* the whole exchange */
     int connect_timeout_ms;
     size_t keep_bytes;   /* of the answer's body, 1 MiB at most; 0: none */

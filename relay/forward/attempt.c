@@ -32,7 +32,7 @@ struct attempt *attempt_create(const struct moves_taken *taken, int64_t now_ms) 
     struct ledger_event *event = &attempt->event;
     struct text *texts[] = {&attempt->lease,  &event->stream_id, &event->id,      &event->type,
                             &event->endpoint, &event->account,   &event->created, &event->trace,
-                            &event->to,       &event->origin,    &event->body};
+                            &event->to,       &event->origin};
     size_t bytes = 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         bytes += texts[i]->size;
@@ -40,12 +40,21 @@ struct attempt *attempt_create(const struct moves_taken *taken, int64_t now_ms) 
     char *free_at = attempt->kept;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         keep(texts[i], &free_at);
+    attempt->kept_body = text_copy(event->body);
+    event->body.data = attempt->kept_body;
     return attempt;
+}
+
+void attempt_forget_body(struct attempt *attempt) {
+    free(attempt->kept_body);
+    attempt->kept_body = NULL;
+    attempt->event.body = (struct text){0};
 }
 
 void attempt_destroy(struct attempt *attempt) {
     free(attempt->after_dead);
     free(attempt->lane);
+    free(attempt->kept_body);
     free(attempt->kept);
     free(attempt);
 }

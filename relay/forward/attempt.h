@@ -2,7 +2,7 @@
  *
  * It owns a copy of what it carries: the ledger's reply is gone before the
  * service answers. The courier that made it keeps it on its list until it is
- * settled. */
+ * settled, which may take as long as Redis is away, and without its body. */
 #pragma once
 #include <sys/queue.h>
 
@@ -17,7 +17,7 @@ struct attempt {
     LIST_ENTRY(attempt) attempts; /* in struct courier */
     struct courier *courier;
     const struct config_service *service; /* of the edition in which it began */
-    struct ledger_event event;            /* texts in `kept` */
+    struct ledger_event event;            /* texts in `kept`, the body in `kept_body` */
     struct text lease;                    /* the same */
     unsigned failed;                      /* attempts settled before this one */
     int64_t first_ms;        /* Redis' time of the first of them; 0 where there is none */
@@ -31,7 +31,7 @@ struct attempt {
      */
     char *lane;       /* its key */
     char *after_dead; /* the event before it in its lane, a dead letter */
-    char *kept;
+    char *kept, *kept_body;
 };
 
 struct attempt *attempt_create(const struct moves_taken *, int64_t now_ms);
@@ -41,4 +41,5 @@ bool attempt_sendable(const struct attempt *);
 /* The attempt is `arg` of the callback, and must live until then. */
 void attempt_send(struct attempt *, const struct config_service *, struct signer *,
                   struct http_client *, http_done_fn *);
+void attempt_forget_body(struct attempt *); /* once it is answered */
 void attempt_destroy(struct attempt *);

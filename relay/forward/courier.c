@@ -275,6 +275,7 @@ static struct text lane_of(const struct attempt *attempt) {
 
 static void settle(struct attempt *attempt, const struct judgement *judgement) {
     const struct verdict *verdict = &judgement->verdict;
+    attempt_forget_body(attempt);
     attempt->move = verdict->move;
     attempt->again_at_ms = clock_steady_ms() + verdict->delay_ms + AFTER_DUE_MS;
     moves_settle(attempt->courier->house->ledger,

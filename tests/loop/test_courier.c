@@ -8,6 +8,7 @@
 
 #include "base/config.h"
 #include "base/memory.h"
+#include "forward/attempt.h"
 #include "forward/courier.h"
 #include "ledger/moves.h"
 #include "redis_house.h"
@@ -155,6 +156,22 @@ static void test_it_is_not_idle_while_the_ledger_may_call_back(void **state) {
     assert_false(courier_done(house->courier));
 }
 
+static void test_an_attempt_that_forgot_its_body_is_still_known_by_all_else(void **state) {
+    (void)state;
+    struct moves_taken taken = {
+        .event = {.stream_id = text_of("1-1"), .id = text_of("evt_1"), .body = text_of("{}")},
+        .lease = text_of("lease"),
+    };
+    struct attempt *attempt = attempt_create(&taken, 0);
+    assert_true(text_is(attempt->event.body, "{}"));
+    attempt_forget_body(attempt);
+    assert_int_equal(attempt->event.body.size, 0);
+    assert_true(text_is(attempt->event.stream_id, "1-1"));
+    assert_true(text_is(attempt->event.id, "evt_1"));
+    assert_true(text_is(attempt->lease, "lease"));
+    attempt_destroy(attempt);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -163,6 +180,7 @@ int main(void) {
         TEST(test_told_to_stop_while_it_takes_it_waits_for_what_it_is_handed),
         TEST(test_it_follows_another_edition_at_rest_and_after_a_take_that_is_under_way),
         TEST(test_it_is_not_idle_while_the_ledger_may_call_back),
+        cmocka_unit_test(test_an_attempt_that_forgot_its_body_is_still_known_by_all_else),
     };
     return cmocka_run_group_tests_name("courier", tests, NULL, NULL);
 }
