@@ -42,8 +42,15 @@ bool handed_init(struct handed *handed, struct string *why) {
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
+    if (count > MOST) {
+        string_addf(why,
+                    "%d sockets were handed over, and no more than %d are taken: see "
+                    "ListenStream= of the socket unit",
+                    count, MOST);
+        return false;
+    }
     for (int i = 0; i < count; i++) {
-        if (i == MOST || !accepts_tcp(FIRST + i)) {
+        if (!accepts_tcp(FIRST + i)) {
             string_addf(why,
                         "the socket that was handed over as descriptor %d is none to accept TCP "
                         "connections from: see ListenStream= and Accept= of the socket unit",

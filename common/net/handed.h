@@ -12,7 +12,7 @@ struct handed {
 };
 
 /* What the environment says, which it then no longer does. None is fine, and most usual. False
- * with a sentence where one is nothing to accept connections from. */
+ * with a sentence where one is nothing to accept connections from, or there are too many. */
 bool handed_init(struct handed *, struct string *why);
 /* The descriptor of the one that is bound to just this address, which is now the caller's; -1
  * with a sentence where there is none. */

@@ -204,6 +204,11 @@ class HandedWrongly(Story):
         self.house.handed.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self.assertIn("descriptor 4 is none to accept TCP connections from", self.refused())
 
+    def test_more_sockets_than_are_taken(self):
+        open_sockets(self.house)
+        self.house.handed *= 65
+        self.assertIn("65 sockets were handed over, and no more than 64 are taken", self.refused())
+
 
 if __name__ == "__main__":
     unittest.main()
