@@ -48,7 +48,7 @@ void http_exchange_begin(struct http_exchange *exchange) {
 
 void http_exchange_charge(struct http_exchange *exchange) {
     const struct http_guard *guard = &exchange->guard;
-    exchange->charged = guard->chunked ? guard->body_limit : guard->length;
+    exchange->charged = guard->chunked ? exchange->server->limits.body_bytes : guard->length;
     exchange->server->body_bytes += exchange->charged;
 }
 

@@ -90,18 +90,6 @@ static void read_again(struct http_gate *gate) {
 
 /* ---- The preface ---- */
 
-/* libevhtp and libevent have made of the socket what they want, TLS too, but have not
- * read from it yet: until the preface is there, they shall not. */
-static void await_preface(struct http_gate *gate, event_callback_fn on_readable) {
-    struct bufferevent *bev = gate->evhtp->bev;
-    gate->preface = memory_new(sizeof *gate->preface);
-    bufferevent_disable(bev, EV_READ | EV_WRITE);
-    gate->preface->readable = event_new(bufferevent_get_base(bev), gate->evhtp->sock,
-                                        EV_READ | EV_PERSIST, on_readable, gate);
-    assert(gate->preface->readable);
-    event_add(gate->preface->readable, NULL);
-}
-
 static void end_preface(struct http_gate *gate) {
     struct bufferevent *bev = gate->evhtp->bev;
     event_free(gate->preface->readable);
@@ -143,6 +131,18 @@ static void on_preface(evutil_socket_t sock, short what, void *arg) {
     }
 }
 
+/* libevhtp and libevent have made of the socket what they want, TLS too, but have not
+ * read from it yet: until the preface is there, they shall not. */
+static void await_preface(struct http_gate *gate) {
+    struct bufferevent *bev = gate->evhtp->bev;
+    gate->preface = memory_new(sizeof *gate->preface);
+    bufferevent_disable(bev, EV_READ | EV_WRITE);
+    gate->preface->readable = event_new(bufferevent_get_base(bev), gate->evhtp->sock,
+                                        EV_READ | EV_PERSIST, on_preface, gate);
+    assert(gate->preface->readable);
+    event_add(gate->preface->readable, NULL);
+}
+
 /* ---- Accepting ---- */
 
 static evhtp_res on_fini(evhtp_connection_t *evhtp, void *arg) {
@@ -178,7 +178,7 @@ static evhtp_res on_accepted(evhtp_connection_t *evhtp, void *arg) {
     if (!gate->owner)
         return EVHTP_RES_ERROR; /* libevhtp cuts it */
     if (listener->proxied)
-        await_preface(gate, on_preface);
+        await_preface(gate);
     else if (!evhtp->ssl)
         listener->events->on_open(gate->owner);
     return EVHTP_RES_OK;
@@ -247,7 +247,8 @@ void http_gate_resume(struct http_gate_listener *listener) {
 }
 
 void http_gate_hide(struct http_gate_listener *listener) {
-    address_hide(evconnlistener_get_fd(listener->evhtp->server));
+    if (listener->evhtp->server)
+        address_hide(evconnlistener_get_fd(listener->evhtp->server));
 }
 
 void http_gate_stop_listening(struct http_gate_listener *listener) {

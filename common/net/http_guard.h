@@ -73,5 +73,5 @@ struct text http_guard_path(const struct http_guard *);
 size_t http_guard_header(const struct http_guard *, const char *name, struct text *first,
                          struct text *last);
 
-/* From WHOLE on. */
+/* What has come of it so far; all of it from WHOLE on. */
 struct text http_guard_body(const struct http_guard *);

@@ -24,11 +24,12 @@ struct ingress_needs { /* all borrowed for the ingress' life */
     struct pulse *pulse;         /* NULL: nobody wants to know */
 };
 
-/* Deliveries are held for this long at most, after their first byte. */
+/* Deliveries are held for this long after their first byte, or, where they took longer to come, for
+ * one question to Redis. */
 enum { INGRESS_HOLD_MS = 8000 };
 
 struct ingress *ingress_create(const struct ingress_needs *);
-/* Closes the store, answers what is still held as unavailable, and cuts what is left. */
+/* Closes the store, counts what is still held as unavailable, and cuts all: nobody hears of it. */
 void ingress_destroy(struct ingress *);
 
 /* What comes from now on is for these; deliveries under way keep to those that they
