@@ -16,7 +16,11 @@ const char *signature_verdict_name(enum signature_verdict verdict) {
 }
 
 const char *signature_reading_name(enum signature_reading reading) {
-    return reading == SIGNATURE_CANONICAL ? "canonical" : "raw";
+    static const char *const names[SIGNATURE_READINGS] = {
+        [SIGNATURE_RAW] = "raw",
+        [SIGNATURE_CANONICAL] = "canonical",
+    };
+    return names[reading];
 }
 
 /* These give what they expected instead, NULL where all is well; `rest` begins where that stands.

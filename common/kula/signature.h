@@ -22,7 +22,7 @@ const char *signature_verdict_name(enum signature_verdict);
 
 /* Of the body, what a signature covers: its bytes, or what JavaScript makes of them (canonical.h).
  */
-enum signature_reading { SIGNATURE_RAW, SIGNATURE_CANONICAL };
+enum signature_reading { SIGNATURE_RAW, SIGNATURE_CANONICAL, SIGNATURE_READINGS };
 const char *signature_reading_name(enum signature_reading);
 
 struct signature {

@@ -11,7 +11,6 @@
 
 enum {
     BODY_BYTES = 1024, /* nobody has a reason to send one */
-    CONNECTIONS = 64,
 };
 
 static const struct metric_family started = {
@@ -140,7 +139,7 @@ static void on_request(void *arg, struct http_exchange *exchange) {
 static struct http_server *serve_pages(struct admin *admin, int descriptor) {
     struct http_handler handler = {
         .arg = admin, .on_head = on_head, .on_request = on_request, .on_fault = on_fault};
-    struct http_limits limits = {.body_bytes = BODY_BYTES, .connections = CONNECTIONS};
+    struct http_limits limits = {.body_bytes = BODY_BYTES, .connections = ADMIN_CONNECTIONS};
     struct http_server *server = http_server_create(admin->loop, &handler, &limits);
     http_server_listen(server, descriptor, NULL);
     return server;

@@ -3,6 +3,8 @@
 #include "base/metrics.h"
 #include "net/http_server.h"
 
+enum { ADMIN_CONNECTIONS = 64 }; /* at once, besides those that are told that they are too many */
+
 struct admin;
 
 struct admin_options {

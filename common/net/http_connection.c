@@ -6,8 +6,8 @@
 #include "net/http_room.h"
 
 enum {
-    CROWD = 256, /* so many connections leave memory behind that is worth giving back */
-    CROWD_MS = 60 * 1000,
+    PEAK_LEAST = 256, /* fewer leave no memory behind that is worth giving back */
+    LATELY_FULL_MS = 60 * 1000,
     CATCH_UP_MS = 1000,
 };
 
@@ -67,7 +67,8 @@ static bool is_used_up(const struct http_connection *connection) {
     int64_t now_ms = clock_steady_ms();
     if (server->draining_since_ms)
         return true;
-    if (connection->progress.trusted && server->full_ms && now_ms - server->full_ms < CROWD_MS)
+    if (connection->progress.trusted && server->full_ms &&
+        now_ms - server->full_ms < LATELY_FULL_MS)
         return false;
     return connection->answers >= server->limits.requests ||
            now_ms - connection->accepted_ms >= server->limits.age_ms;
@@ -170,11 +171,11 @@ static void judge_head(struct http_connection *connection) {
 
 static void take_body(struct http_connection *connection, size_t had) {
     const struct http_handler *handler = &connection->server->handler;
-    const struct string *body = &connection->exchange->guard.body;
-    connection->progress.body_bytes = body->size;
-    if (handler->on_body && body->size > had)
+    struct text body = http_guard_body(&connection->exchange->guard);
+    connection->progress.body_bytes = body.size;
+    if (handler->on_body && body.size > had)
         handler->on_body(handler->arg, connection->exchange,
-                         text_slice(body->data + had, body->size - had));
+                         text_slice(body.data + had, body.size - had));
 }
 
 static void hand_over(struct http_connection *connection) {
@@ -199,7 +200,7 @@ static void begin(struct http_connection *connection) {
 /* What has arrived goes to the guard, up to where it comes to a verdict. */
 static enum http_guard_verdict feed(struct http_connection *connection, struct text input) {
     struct http_guard *guard = &connection->exchange->guard;
-    size_t had = guard->body.size;
+    size_t had = http_guard_body(guard).size;
     struct text rest = input;
     enum http_guard_verdict verdict = http_guard_feed(guard, &rest);
     http_gate_consume(connection->gate, input.size - rest.size);
@@ -315,7 +316,8 @@ void http_connection_on_open(void *arg) {
 
 /* After a crowd: else the most that was ever needed would stay ours. */
 static void give_back_memory(struct http_server *server) {
-    if (server->connection_peak < CROWD || server->connection_count > server->connection_peak / 4)
+    if (server->connection_peak < PEAK_LEAST ||
+        server->connection_count > server->connection_peak / 4)
         return;
     server->connection_peak = server->connection_count;
     memory_give_back();

@@ -3,12 +3,17 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "net/admin.h"
 
 /* Of the connections allowed, one in so many may be in its TLS handshake. */
 enum { HANDSHAKES_SHARE = 4 };
 
-/* Descriptors that are not Kula's connections: listeners, admin, Redis, spool, epoll, log. */
-enum { DESCRIPTORS_OF_OURS = 64 + 64 + 2 * HTTP_SERVER_CROWD };
+/* Descriptors that are not Kula's connections. */
+enum {
+    OTHERS = 64,                    /* listeners, Redis, spool, epoll, log */
+    CROWDS = 2 * HTTP_SERVER_CROWD, /* Kula's server and admin's: who is told that it is too many */
+    DESCRIPTORS_OF_OURS = OTHERS + ADMIN_CONNECTIONS + CROWDS,
+};
 
 void admission_raise_limit(void) {
     struct rlimit limit;

@@ -81,7 +81,7 @@ bool endpoints_own(const struct endpoints *endpoints, const struct endpoint *end
 static void enter(struct endpoint *endpoint, struct metrics *metrics) {
     const char *name = endpoint->config->name;
     endpoint->uses = memory_new(endpoint->key_count * sizeof *endpoint->uses);
-    for (enum signature_reading reading = SIGNATURE_RAW; reading <= SIGNATURE_CANONICAL; reading++)
+    for (enum signature_reading reading = SIGNATURE_RAW; reading < SIGNATURE_READINGS; reading++)
         endpoint->readings[reading] =
             metrics_series(metrics, &families[READINGS], name, signature_reading_name(reading));
     /* The newest last, so that the same secret given twice has its best position. */

@@ -10,9 +10,9 @@ struct endpoint {
     const struct config_endpoint *config;
     struct hmac **keys; /* one a secret, newest first */
     size_t key_count;
-    struct endpoint_key_use *uses; /* as many; NULL until they are entered */
-    struct metric *readings[2];    /* the same */
-    int64_t window_ms;             /* within it a replay is noticed */
+    struct endpoint_key_use *uses;               /* as many; NULL until they are entered */
+    struct metric *readings[SIGNATURE_READINGS]; /* the same */
+    int64_t window_ms;                           /* within it a replay is noticed */
 };
 
 struct endpoints;
