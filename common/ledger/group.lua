@@ -1,4 +1,4 @@
--- A piece of take, open, audit_service and service_look: what XINFO says of a service's group; nil where there is none.
+-- A piece of take, heal, open, audit_service and service_look: what XINFO says of a service's group, or nil.
 local function group_of(service)
   local groups = redis.pcall('XINFO', 'GROUPS', events)
   for _, flat in ipairs(groups.err and {} or groups) do

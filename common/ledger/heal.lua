@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- heal: what is owed, the group's pending list and the due times agree again. A call walks a page of one of them.
 -- KEYS events places due owed count   ARGV service lease_ms due_most_ms step cursor; `step` is "far" at first
--- Returns {group made, put back, made due, dropped, step, cursor}: call again with these two, until step is "".
+-- Returns {group made, put back, made due, dropped, step, cursor, unread}: call again with these two, until step
+-- is ""; unread -1 is unknown.
 local events, places, due, owed, count = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local service, lease_ms, due_most_ms, step, cursor = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local PAGE = 500 -- so that Redis is not held up; a scan may bring a few more
@@ -83,4 +84,8 @@ function steps.owed()
 end
 
 local next_step, next_cursor = steps[step]()
-return {made, put_back, made_due, dropped, next_step, next_cursor}
+
+-- include group.lua
+
+local group = group_of(service) or {}
+return {made, put_back, made_due, dropped, next_step, next_cursor, group.lag or -1}

@@ -319,6 +319,7 @@ static void add_healed(struct moves_healed *healed, const struct redis_value *re
     healed->put_back += number(reply, 1);
     healed->made_due += number(reply, 2);
     healed->dropped += number(reply, 3);
+    healed->unread = number(reply, 6);
 }
 
 static void on_heal(void *arg, enum redis_outcome outcome, const struct redis_value *reply) {

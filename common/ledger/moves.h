@@ -172,6 +172,7 @@ struct moves_healed {
     enum ledger_outcome outcome; /* what was mended before it failed is mended */
     bool group_made;
     int64_t put_back, made_due, dropped;
+    int64_t unread; /* what the service has not been given yet; -1: Redis cannot tell */
 };
 typedef void moves_heal_fn(void *arg, const struct moves_healed *);
 void moves_heal(struct ledger *, const struct moves_heal *, moves_heal_fn *, void *arg);

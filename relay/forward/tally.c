@@ -38,6 +38,11 @@ static const struct metric_family in_flight_family = {
     "kula_relay_attempts_in_flight", METRIC_GAUGE, "Attempts sent and not settled.", {"service"}};
 static const struct metric_family owed_family = {
     "kula_relay_owed", METRIC_GAUGE, "Events owed at the last look.", {"service"}};
+static const struct metric_family unread_family = {
+    "kula_relay_unread",
+    METRIC_GAUGE,
+    "Events in the stream that the service has not been given yet; -1: Redis cannot tell.",
+    {"service"}};
 static const struct metric_family seconds_family = {"kula_relay_attempt_seconds",
                                                     METRIC_HISTOGRAM,
                                                     "From sending to the service's answer.",
@@ -69,6 +74,7 @@ void tally_init(struct tally *tally, struct metrics *metrics, const char *servic
         .unsettled = metrics_series(metrics, &settled_family, service, "unsettled"),
         .in_flight = metrics_series(metrics, &in_flight_family, service, NULL),
         .owed = metrics_series(metrics, &owed_family, service, NULL),
+        .unread = metrics_series(metrics, &unread_family, service, NULL),
         .seconds = metrics_series(metrics, &seconds_family, service, NULL),
         .breaker_open = metrics_series(metrics, &breaker_family, service, NULL),
         .window = metrics_series(metrics, &window_family, service, NULL),
@@ -147,6 +153,7 @@ void tally_healed(struct tally *tally, const struct moves_healed *healed) {
     int64_t mended = healed->group_made + healed->put_back + healed->made_due;
     metric_add(tally->healed, mended);
     metric_add(tally->dropped, healed->dropped);
+    metric_set(tally->unread, healed->unread);
     if (mended || healed->dropped)
         log_warning("healed service=%s group_made=%s put_back=%" PRId64 " made_due=%" PRId64
                     " dropped=%" PRId64,

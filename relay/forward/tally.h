@@ -10,7 +10,7 @@ struct tally {
     struct metric *delivered, *again, *never, *expired, *poisonous;
     struct metric *taken, *filtered, *dropped, *healed;
     struct metric *settled, *lease_lost, *unsettled;
-    struct metric *in_flight, *owed, *seconds;
+    struct metric *in_flight, *owed, *unread, *seconds;
     struct metric *breaker_open, *window, *paused;
 };
 

@@ -514,6 +514,22 @@ static void test_a_lost_group_is_made_again_with_what_it_was_owed(void **state) 
     books_assert_balances(books);
 }
 
+static void test_heal_tells_how_much_a_service_has_not_been_given(void **state) {
+    struct books *books = *state;
+    books_open_service(books, &books_crm);
+    books_append(books, "evt_1", "ping");
+    books_append(books, "evt_2", "ping");
+    books_append(books, "evt_3", "ping");
+    assert_int_equal(books_heal(books, "crm").unread, 3);
+    books_take_for(books, &books_crm, 2, BOOKS_LEASE_MS);
+    assert_int_equal(books_heal(books, "crm").unread, 1);
+    /* Of a group that was made in the middle of the stream Redis knows it at its end. */
+    books_say(books, "XGROUP DESTROY kula:events crm");
+    assert_int_equal(books_heal(books, "crm").unread, -1);
+    books_take_for(books, &books_crm, 3, BOOKS_LEASE_MS);
+    assert_int_equal(books_heal(books, "crm").unread, 0);
+}
+
 static void test_an_owed_event_without_a_due_time_is_due_now(void **state) {
     struct books *books = *state;
     books_open_service(books, &books_crm);
@@ -963,6 +979,7 @@ int main(void) {
         TEST(test_a_dead_letter_comes_back_to_its_service_only),
         TEST(test_a_dropped_dead_letter_is_gone_and_no_count_changes),
         TEST(test_a_lost_group_is_made_again_with_what_it_was_owed),
+        TEST(test_heal_tells_how_much_a_service_has_not_been_given),
         TEST(test_an_owed_event_without_a_due_time_is_due_now),
         TEST(test_what_is_owed_is_found_again_when_its_state_was_lost),
         TEST(test_take_hands_out_nothing_where_a_key_was_lost),

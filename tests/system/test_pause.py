@@ -23,6 +23,7 @@ class Pause(Story):
         self.house.forward.stop()
         self.house.start_forward()
         self.house.forward.wait("paused", {"service": "crm"}, 1)
+        self.house.forward.wait("unread", {"service": "crm"}, 20)
         self.house.relay("resume", "crm")
         crm.wait_delivered(ids)
         self.house.settle()
