@@ -45,10 +45,12 @@ local function is_another(one)
 end
 
 -- Delivered is delivered, whoever holds the lease by now: trying again could only repeat it.
-local function done(one, holds)
+local function done(one, holder)
   move_breaker(one)
   if one.lane ~= '' then redis.call('HDEL', after_dead, one.lane) end
-  if (not holds and is_another(one)) or forget(one.id) == 0 then return 0 end
+  -- Who woke after all was settled has no body read for it.
+  if holder and holder ~= one.lease and is_another(one) then return 0 end
+  if forget(one.id) == 0 then return 0 end
   redis.call('HINCRBY', count, 'done', 1)
   note(one, 'delivered')
   return 1
@@ -83,7 +85,7 @@ local function settle(at)
   -- A first attempt that is still to come was made before the clock was set back: nobody would give it up.
   local is_past = first and first ~= '0' and tonumber(first) <= tonumber(now)
   one.first = is_past and first or now
-  if one.verdict == 'done' then return done(one, holder == one.lease) end
+  if one.verdict == 'done' then return done(one, holder) end
   -- Of an ordered service only its owner says what comes next.
   if holder ~= one.lease or (owner and owner ~= one.lease) then return 0 end
   move_breaker(one)
