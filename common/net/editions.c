@@ -92,13 +92,17 @@ static void take(struct editions *editions, struct edition *is) {
 
 /* ---- Reading it again ---- */
 
-static void tell_refusal(struct editions *editions, const char *cause, struct text rest) {
-    count(editions, "refused");
+void editions_tell_refusal(const char *cause, struct text problems) {
     log_error("reload refused, everything stays as it was cause=%s", cause);
-    while (rest.size) {
-        struct text line = text_cut(&rest, '\n');
+    while (problems.size) {
+        struct text line = text_cut(&problems, '\n');
         log_error("configuration mistake problem=%.*s", TEXT_ARG(line));
     }
+}
+
+static void refuse(struct editions *editions, const char *cause, struct text problems) {
+    count(editions, "refused");
+    editions_tell_refusal(cause, problems);
 }
 
 /* Not each mistake is mended by a change of a file that is looked at, and nobody is there to say
@@ -107,7 +111,7 @@ static void refuse_files(struct editions *editions, struct text problems) {
     if (text_equal(problems, string_text(&editions->told)))
         log_debug("reload is still refused cause=file");
     else
-        tell_refusal(editions, "file", problems);
+        refuse(editions, "file", problems);
     string_clear(&editions->told);
     string_add(&editions->told, problems);
     loop_timer_set(editions->try_again, TRY_AGAIN_MS);
@@ -148,7 +152,7 @@ static void read_configuration(struct editions *editions) {
     if (edition)
         consider(editions, "SIGHUP", edition, began_ms);
     else
-        tell_refusal(editions, "SIGHUP", string_text(&problems));
+        refuse(editions, "SIGHUP", string_text(&problems));
     string_finish(&problems);
 }
 

@@ -43,5 +43,8 @@ struct editions_needs { /* all borrowed for its life */
     void *arg;
 };
 
+/* A line for each mistake; also for a program that has no editions and begins anew. */
+void editions_tell_refusal(const char *cause, struct text problems);
+
 struct editions *editions_start(const struct editions_needs *); /* waits for news */
 void editions_stop(struct editions *); /* nobody may hold any but the first */

@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "ledger/presence.h"
 #include "net/certificates.h"
+#include "net/editions.h"
 #include "net/supervisor.h"
 #include "watch/guard.h"
 
@@ -132,14 +133,6 @@ static void on_terminate(void *arg) {
     loop_stop(watch->loop);
 }
 
-static void refuse(const struct string *problems) {
-    log_error("reload refused, everything stays as it was cause=SIGHUP");
-    for (struct text rest = string_text(problems); rest.size;) {
-        struct text line = text_cut(&rest, '\n');
-        log_error("configuration mistake problem=%.*s", TEXT_ARG(line));
-    }
-}
-
 /* Whole or not at all. The new guards hear from Redis what the old ones did. */
 static void on_hangup(void *arg) {
     struct watch *watch = arg;
@@ -152,7 +145,7 @@ static void on_hangup(void *arg) {
         log_info("reload taken cause=SIGHUP");
         begin(watch, &edition);
     } else {
-        refuse(&problems);
+        editions_tell_refusal("SIGHUP", string_text(&problems));
     }
     supervisor_ready(watch->supervisor, NULL);
     string_finish(&problems);
