@@ -85,6 +85,16 @@ static void read_page(struct reconcile *reconcile) {
                   reconcile);
 }
 
+/* The newest come first: those of the other pages may be as recent as the last one here. */
+static void come_to_end(struct reconcile *reconcile) {
+    const struct kula_answer *logs = reconcile->logs;
+    if (logs->more && logs->log_count && is_recent(reconcile, &logs->logs[logs->log_count - 1]))
+        log_warning("Kula gave up on more than is looked at, see: kula-relay webhook missed "
+                    "endpoint=%s id=%s looked_at=%d",
+                    reconcile->needs.endpoint, reconcile->webhook, PAGES_MOST * KULA_API_PAGE);
+    finish(reconcile, true);
+}
+
 static void look_on(struct reconcile *reconcile) {
     const struct kula_answer *logs = reconcile->logs;
     while (reconcile->at < logs->log_count && !is_recent(reconcile, &logs->logs[reconcile->at]))
@@ -95,7 +105,7 @@ static void look_on(struct reconcile *reconcile) {
     else if (logs->more && reconcile->page < PAGES_MOST)
         read_page(reconcile);
     else
-        finish(reconcile, true);
+        come_to_end(reconcile);
 }
 
 void reconcile_start(struct reconcile *reconcile, const char *webhook, reconcile_done_fn *fn,

@@ -17,8 +17,8 @@ struct reconcile_needs { /* all borrowed for its life */
 struct reconcile *reconcile_create(const struct reconcile_needs *);
 void reconcile_destroy(struct reconcile *); /* nothing is in flight any more */
 
-/* Kula's last answer, borrowed: other than DONE, the rest was not read. `whole` is false too where
- * Redis did not say what it has. */
+/* Kula's last answer, borrowed: other than DONE, the rest was not read. `whole`: it came to its
+ * end, which may be that of its ten pages; false too where Redis did not say what it has. */
 typedef void reconcile_done_fn(void *arg, const struct kula_answer *last, bool whole);
 /* One at a time. The webhook's id is borrowed until it is done. */
 void reconcile_start(struct reconcile *, const char *webhook, reconcile_done_fn *, void *arg);

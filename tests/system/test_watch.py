@@ -44,6 +44,16 @@ class Watch(Story):
         self.house.drain()
         self.assertIn("evt_after", self.house.ledger.event_ids())
 
+    def test_of_more_missed_events_than_it_looks_at_it_says_so(self):
+        self.api.quirks.keeps = True
+        self.house.start()
+        self.sender.disable()
+        self.api.happen("job.created", 1001)
+        watch = self.watch()
+        watch.said("Kula gave up on more than is looked at, see: kula-relay webhook missed", id=self.known,
+                   deadline_s=60)
+        watch.said("events missed that Kula gave up on, see: kula-relay webhook missed", count="1000")
+
     def test_it_stays_disabled_until_serve_is_ready(self):
         """As on the night on which serve is down: 25 failures, and Kula stops."""
         self.house.redis.start()
