@@ -153,7 +153,8 @@ void tally_healed(struct tally *tally, const struct moves_healed *healed) {
     int64_t mended = healed->group_made + healed->put_back + healed->made_due;
     metric_add(tally->healed, mended);
     metric_add(tally->dropped, healed->dropped);
-    metric_set(tally->unread, healed->unread);
+    if (healed->outcome == LEDGER_DONE) /* else nobody has said */
+        metric_set(tally->unread, healed->unread);
     if (mended || healed->dropped)
         log_warning("healed service=%s group_made=%s put_back=%" PRId64 " made_due=%" PRId64
                     " dropped=%" PRId64,
