@@ -94,6 +94,9 @@ static void print_help(const struct reading *reading, const struct cli_manual *m
         print_row(&reading->rows[i]);
     if (manual->example)
         printf("\nExample:\n  %s\n", manual->example);
+    if (manual->json)
+        printf("\nWith --json an object a line; what stands in brackets may be missing:\n%s\n",
+               manual->json);
     printf("\n%s", manual->notes ? manual->notes : usual_notes);
 }
 

@@ -44,6 +44,7 @@ struct cli_manual {
     const char *example;
     const struct cli_option *options; /* the last one has no name; NULL: none */
     unsigned takes;
+    const char *json;  /* the fields, a row for each kind of line, [those] that may be missing */
     const char *notes; /* behind the options, to the exit codes; NULL: those that most have */
 };
 

@@ -13,6 +13,8 @@ int audit_main(int argc, char **argv) {
             "Best asked while nothing is under way: it looks at one key after the other.",
         .example = "kula-relay audit",
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .json = "  service: service given filtered done dead dropped owed unread balances\n"
+                "  total: balances appended revived added trimmed length findings",
         .notes = "Exit codes: 0 it balances, 1 not, 2 usage, 4 Redis unreachable,\n"
                  "78 configuration invalid.\n",
     };

@@ -247,6 +247,8 @@ int dead_main(int argc, char **argv) {
         .example = "kula-relay dead replay crm evt_abc123",
         .options = options,
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .json = "  list, show: dead_id service id type reason status tries stream_id [body]\n"
+                "  replay, drop: dead_id service id action",
     };
     if (cli_start(&dead.cli, &manual, argc, argv) && valid(&dead) &&
         cli_load(&dead.cli, CONFIG_FOR_LEDGER) && cli_connect(&dead.cli))

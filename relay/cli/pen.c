@@ -357,6 +357,9 @@ int pen_main(int argc, char **argv) {
         .example = "kula-relay pen release --all",
         .options = options,
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .json = "  list: pen_id endpoint received reason bytes\n"
+                "  show: pen_id endpoint received reason bytes signature [body]\n"
+                "  release, drop: pen_id action [id reason]",
     };
     if (cli_start(&pen.cli, &manual, argc, argv) && valid(&pen) &&
         cli_load(&pen.cli, pen.verb->needs) && cli_connect(&pen.cli))

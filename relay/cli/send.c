@@ -148,6 +148,7 @@ int send_main(int argc, char **argv) {
         .example = "kula-relay send --type candidate.created --count 1000 --rate 100",
         .options = options,
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .json = "  total: sent accepted duplicate refused failed seconds p50_ms p99_ms",
         .notes = "Exit codes: 0 all answered 2xx, 1 not, 2 usage, 78 configuration invalid.\n",
     };
     if (cli_start(&send.cli, &manual, argc, argv) && valid(&send) &&

@@ -174,6 +174,8 @@ int service_main(int argc, char **argv) {
         .example = "kula-relay service list",
         .options = options,
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .json = "  service: service configured place owed unread due_in_ms dead_letters paused\n"
+                "      held_for_ms breaker_open failed_probes owner",
     };
     const struct verb *verb = NULL;
     if (cli_start(&this.cli, &manual, argc, argv) && (verb = find_verb(&this)) &&

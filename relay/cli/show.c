@@ -11,6 +11,11 @@ int show_main(int argc, char **argv) {
             "back as the log goes, and where it stands now. Exit 3 where nothing is known of it.",
         .example = "kula-relay show evt_abc123",
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .json = "  line: [event attempt standing]\n"
+                "  in event: stream_id id type endpoint account created received trace [to\n"
+                "      origin]\n"
+                "  in attempt: at service stream_id id attempt outcome reason status took_ms\n"
+                "  in standing: service stream_id standing attempts outcome [due_in_ms]",
     };
     if (!cli_start(&cli, &manual, argc, argv))
         return cli_close(&cli);

@@ -228,6 +228,12 @@ int spool_main(int argc, char **argv) {
         .example = "kula-relay spool status",
         .options = options,
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .json = "  list, verify, status: spool held broken records undrained first last drained\n"
+                "      bytes oldest oldest_undrained newest damaged_records damaged_bytes\n"
+                "      copies [checkpoint_damaged damage damage_untold]\n"
+                "  in damage: file offset bytes first last copy\n"
+                "  status: directory spools held records undrained bytes free_bytes\n"
+                "      damaged_records damaged_bytes",
         .notes = "Exit codes: 0 done, 1 failed or damaged, 2 usage, 3 no such folder,\n"
                  "78 configuration invalid.\n",
     };

@@ -448,6 +448,16 @@ int status_main(int argc, char **argv) {
             "4: Redis is away, and what serve and forward say is all.",
         .example = "kula-relay status",
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .json = "  serve: part says started sandbox connections\n"
+                "  forward: part says started sandbox\n"
+                "  in sandbox: landlock no_new_privs call_filter\n"
+                "  spool: part undrained undrained_bytes oldest bytes max_bytes writable\n"
+                "  redis: part program version used_bytes limit_bytes appends evicts\n"
+                "  stream: part length trimmed oldest_ago_ms newest_ago_ms\n"
+                "  endpoint: part endpoint failed unproved last_event_ago_ms silent webhooks\n"
+                "  in webhooks: id state looked_ago_ms enabled proof\n"
+                "  service: part service configured place owed unread due_in_ms dead_letters\n"
+                "      paused held_for_ms breaker_open failed_probes owner",
         .notes = "Exit codes: 0 done, 1 failed, 2 usage, 4 Redis unreachable,\n"
                  "78 configuration invalid.\n",
     };

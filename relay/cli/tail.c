@@ -218,6 +218,8 @@ int tail_main(int argc, char **argv) {
         .example = "kula-relay tail -f --type 'application.*'",
         .options = options,
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .json = "  event: stream_id id type endpoint account created received trace [to origin\n"
+                "      body]",
     };
     if (cli_start(&tail.cli, &manual, argc, argv) && valid(&tail) &&
         cli_load(&tail.cli, CONFIG_FOR_LEDGER) && find_service(&tail) && cli_connect(&tail.cli) &&

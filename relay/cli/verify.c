@@ -277,6 +277,8 @@ int verify_main(int argc, char **argv) {
             "body.json",
         .options = options,
         .takes = CLI_TAKES_JSON,
+        .json = "  verdict: accepted verdict secret [reading expected column ahead_s found]\n"
+                "  in found: what advice",
         .notes = "Exit codes: 0 accepted, 1 not, 2 usage.\n",
     };
     if (cli_start(&verify.cli, &manual, argc, argv) && valid(&verify) && read_secret(&verify) &&

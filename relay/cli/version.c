@@ -12,6 +12,7 @@ int version_main(int argc, char **argv) {
         .about = "Prints the version, the commit it was built from, and the libraries it was built "
                  "with.",
         .takes = CLI_TAKES_JSON,
+        .json = "  version: version commit libraries",
         .notes = "Exit codes: 0 done, 2 usage.\n",
     };
     if (!options_parse(&options, &manual, argc, argv))

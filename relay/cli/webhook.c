@@ -209,6 +209,16 @@ int webhook_main(int argc, char **argv) {
                    "      --events 'application.*,candidate.created' --secret-out kula_secret",
         .options = options,
         .takes = CLI_TAKES_CONFIG | CLI_TAKES_JSON,
+        .json = "  list, show, create, update, enable, disable: id name url description state\n"
+                "      events created_at [secret failed unproved silent watched looked_ago_ms\n"
+                "      enabled proof]\n"
+                "  events: event sent services\n"
+                "  test: test_id status response_code response_time_ms\n"
+                "  logs: id event event_id status response_code response_time_ms attempts\n"
+                "      created_at [response_body]\n"
+                "  missed: event_id event created_at certain [call]\n"
+                "  plan, apply: endpoint id action disabled url_is url_should_be events_missing\n"
+                "      events_too_many",
         .notes = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 Redis unreachable,\n"
                  "5 plan: they differ, 78 configuration invalid.\n",
     };

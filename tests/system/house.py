@@ -24,6 +24,7 @@ import tempfile
 import time
 import unittest
 
+import json_fields
 from ledger_view import Client, Ledger
 from metrics import Admin
 from processes import BUILD, RELAY, RELAY_SERVE, SLOW, WRAP, Process, free_port, run, until
@@ -310,7 +311,11 @@ class House:
         if config and not self.config_file.exists():
             self.configure()
         given = ["--config", self.config_file] if config else []
-        return run([RELAY, words[0], *given, *words[1:]], expect=expect, **how)
+        result = run([RELAY, words[0], *given, *words[1:]], expect=expect, **how)
+        if "--json" in words:
+            for found in result.objects:
+                json_fields.check(words[0], words[1], found)
+        return result
 
     def relay_process(self, *words):
         """A command that goes on."""
