@@ -316,8 +316,8 @@ struct spool *drain_spool(const struct drain *drain) {
 }
 
 bool drain_waits_for_redis(const struct drain *drain) {
-    bool in_trouble = false;
-    for (const struct drain *one = drain; one && !in_trouble; one = in_its_way(one))
+    bool in_trouble = drain->in_trouble;
+    for (const struct drain *one = in_its_way(drain); one && !in_trouble; one = in_its_way(one))
         in_trouble = one->in_trouble;
     return in_trouble || !ledger_connected(drain->ledger);
 }

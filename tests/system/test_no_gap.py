@@ -31,6 +31,10 @@ def open_sockets(house, count=1):
     house.listeners = [{"address": "%s:%d" % one.getsockname()} for one in house.handed]
 
 
+def signed_request(body):
+    return wire.request("POST", House.PATH, signed_headers(SECRET, body, int(time.time())), body)
+
+
 class Replacing:
     """serve under a load, and how it is replaced; for a story and for the bench."""
 
@@ -114,9 +118,12 @@ class Replaced(Story):
     def test_by_one_that_starts_while_the_last_one_still_drains(self):
         give_fixed_places(self.house)
         self.house.start()
-        old, body = self.house.serve, b'{"event":"ping","event_id":"evt_1"}'
+        old = self.house.serve
+        first, body = (b'{"event":"ping","event_id":"evt_%d"}' % i for i in range(2))
         late = self.enterContext(wire.Wire(old.url, timeout_s=20 * SLOW))
-        whole = wire.request("POST", House.PATH, signed_headers(SECRET, body, int(time.time())), body)
+        late.send(signed_request(first))  # who has shown nothing yet has 2 s once serve stops
+        self.assertEqual(late.answer().status, 200)
+        whole = signed_request(body)
         late.send(whole[:-1])
         old.wait("bytes_in_flight", {}, len(body))
         old.signal(signal.SIGTERM)
@@ -128,7 +135,7 @@ class Replaced(Story):
         self.assertEqual(late.answer().status, 200)
         old.ended()
         self.house.drain()
-        self.assertCountEqual(self.house.ledger.event_ids(), ["evt_1", "evt_2"])
+        self.assertCountEqual(self.house.ledger.event_ids(), ["evt_0", "evt_1", "evt_2"])
 
 
 class Gone(Story):
