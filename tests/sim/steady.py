@@ -19,6 +19,13 @@ TIMEOUT_S = 10
 IDLE_MOST_S = 0.5
 
 
+def has_something(sock):
+    """Not by select(), which knows no descriptor above 1023."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class Steady(threading.Thread):
     """Sends from `start` until `stop`. `accepted` are the ids that were answered 200."""
 
@@ -103,7 +110,7 @@ class Steady(threading.Thread):
             # An end that has arrived is seen, however far behind the loop may be.
             sock = writer.get_extra_info("socket")  # None: asyncio has noticed
             fresh_enough = time.monotonic() - since < IDLE_MOST_S
-            if sock and fresh_enough and not select.select([sock], [], [], 0)[0]:
+            if sock and fresh_enough and not has_something(sock):
                 return reader, writer
             writer.close()
         return await asyncio.open_connection(
