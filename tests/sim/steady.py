@@ -3,7 +3,6 @@ ones. Each is sent once, and whatever is not a 200 within ten seconds is a failu
 """
 
 import asyncio
-import select
 import ssl
 import threading
 import time
@@ -11,19 +10,12 @@ from urllib.parse import urlsplit
 
 from sim import events
 from sim.kula import signed_headers
-from sim.wire import request
+from sim.wire import has_something, request
 
 TIMEOUT_S = 10
 # A kept connection is not used again later than this: whoever sends just when the other side closes hears
 # nothing, and serve closes those that idle for a second when it stops.
 IDLE_MOST_S = 0.5
-
-
-def has_something(sock):
-    """Not by select(), which knows no descriptor above 1023."""
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 class Steady(threading.Thread):

@@ -14,6 +14,13 @@ import time
 from urllib.parse import urlsplit
 
 
+def has_something(sock):
+    """Bytes, or the end. Not by select(), which knows no descriptor above 1023."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class Closed(ConnectionError):
     """The peer ended the connection before the first byte of an answer."""
 
@@ -125,7 +132,7 @@ class Wire:
 
     def idle_and_closed(self):
         """True where a kept connection has been closed by the peer meanwhile."""
-        return bool(select.select([self.socket], [], [], 0)[0])
+        return has_something(self.socket)
 
     def reset(self):
         """Ends the connection with a TCP reset, as a crashed client does."""
