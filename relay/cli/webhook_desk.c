@@ -24,6 +24,17 @@ void webhook_desk_close(struct webhook_desk *desk) {
     kula_answer_destroy(desk->answer);
 }
 
+struct config *webhook_desk_load_secrets(struct webhook_desk *desk) {
+    struct string problems = {0};
+    struct config *config = config_load(desk->cli.config->file, CONFIG_FOR_SEND, &problems);
+    if (!config) {
+        fprintf(stderr, "%s", problems.data);
+        desk->cli.options.exit = CLI_BAD_CONFIG;
+    }
+    string_finish(&problems);
+    return config;
+}
+
 void webhook_desk_on_answer(void *arg, struct kula_answer **answer) {
     struct webhook_desk *desk = arg;
     kula_answer_destroy(desk->answer);

@@ -22,6 +22,10 @@ bool webhook_desk_open(struct webhook_desk *);
 bool webhook_desk_open_for(struct webhook_desk *, enum config_for); /* which reads the token too */
 void webhook_desk_close(struct webhook_desk *);
 
+/* The same configuration, read once more with the endpoints' secrets, which most verbs do without;
+ * for you to destroy. NULL: said. */
+struct config *webhook_desk_load_secrets(struct webhook_desk *);
+
 /* For every call of kula_api: webhook_desk_wait comes back when it was called. */
 void webhook_desk_on_answer(void *arg, struct kula_answer **);
 /* True for DONE; else says what Kula said, and remembers the exit code. */

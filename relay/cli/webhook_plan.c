@@ -19,13 +19,14 @@ struct step {
     char *url;  /* at Kula */
     char **has; /* its events there */
     size_t has_count;
-    struct webhook_types types; /* those that it should have; `listed` is the plan's */
-    struct secret secret;       /* of one that is to be made */
+    struct webhook_types types;  /* those that it should have; `listed` is the plan's */
+    const struct secret *secret; /* of one that is to be made; the plan's `secrets` have it */
 };
 
 struct plan {
     struct webhook_desk *desk;
     struct kula_answer *listed;
+    struct config *secrets; /* NULL: nothing is to be made */
     struct step *steps;
     size_t count;
     size_t others; /* webhooks at Kula that are no business of ours */
@@ -147,10 +148,10 @@ static void finish(struct plan *plan) {
         free(step->id);
         free(step->url);
         free(step->types.chosen);
-        secret_finish(&step->secret);
     }
     free(plan->steps);
     kula_answer_destroy(plan->listed);
+    config_destroy(plan->secrets);
 }
 
 /* Showing -------------------------------------------------------------------- */
@@ -232,34 +233,40 @@ void webhook_plan_show(struct webhook_desk *desk) {
 
 /* Applying ------------------------------------------------------------------- */
 
-static const char *secret_file_of(const struct config *config, const char *endpoint) {
+static bool makes_one(const struct plan *plan) {
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->steps[i].action == MAKE)
+            return true;
+    return false;
+}
+
+/* NULL: the file has changed meanwhile, and the endpoint is gone. */
+static const struct secret *newest_secret(const struct config *config, const char *endpoint) {
     for (size_t i = 0; i < config->endpoint_count; i++)
-        if (strcmp(config->endpoints[i].name, endpoint) == 0 &&
-            config->endpoints[i].secret_file_count)
-            return config->endpoints[i].secret_files[0];
+        if (strcmp(config->endpoints[i].name, endpoint) == 0)
+            return config->endpoints[i].secrets;
     return NULL;
 }
 
-/* A new webhook signs with the secret that serve knows already, so that its first delivery is
+static bool find_secret(struct plan *plan, struct step *step) {
+    const char *endpoint = step->wanted->endpoint;
+    if (step->action != MAKE)
+        return true;
+    step->secret = newest_secret(plan->secrets, endpoint);
+    return step->secret || cli_fail(&plan->desk->cli, CLI_BAD_CONFIG,
+                                    "%s: the endpoint %s, which the new webhook is for, is gone",
+                                    plan->secrets->file, endpoint);
+}
+
+/* A new webhook signs with a secret that serve knows already, so that its first delivery is
  * taken. All are read before anything is changed. */
 static bool read_secrets(struct plan *plan) {
-    struct webhook_desk *desk = plan->desk;
-    struct string why = {0};
-    for (size_t i = 0; i < plan->count && !why.size; i++) {
-        struct step *step = &plan->steps[i];
-        const char *file = secret_file_of(desk->cli.config, step->wanted->endpoint);
-        if (step->action != MAKE)
-            continue;
-        if (!file)
-            string_addf(&why,
-                        "no secret is known for a new webhook: %s has no secret_files for the "
-                        "endpoint %s",
-                        desk->cli.config->file, step->wanted->endpoint);
-        else if (!secret_read(file, &step->secret, &why))
-            string_addf(&why, " (`openssl rand -hex 32` makes one)");
-    }
-    bool fine = !why.size || cli_fail(&desk->cli, CLI_BAD_CONFIG, "%s", why.data);
-    string_finish(&why);
+    if (!makes_one(plan))
+        return true;
+    plan->secrets = webhook_desk_load_secrets(plan->desk);
+    bool fine = plan->secrets;
+    for (size_t i = 0; fine && i < plan->count; i++)
+        fine = find_secret(plan, &plan->steps[i]);
     return fine;
 }
 
@@ -273,7 +280,7 @@ static bool take(struct plan *plan, const struct step *step) {
     string_addf(&name, "kula-relay %s", step->wanted->endpoint);
     if (step->action == MAKE) {
         fields.name = name.data;
-        fields.secret = &step->secret;
+        fields.secret = step->secret;
         kula_api_make(desk->api, &fields, webhook_desk_on_answer, desk);
     } else {
         if (strcmp(step->url, step->wanted->url) == 0)

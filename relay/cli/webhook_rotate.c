@@ -269,18 +269,11 @@ static void retire_all(struct rotation *rotation, const struct config_endpoint *
 
 /* Only here are the secrets themselves looked at, for their marks. */
 static void finish_rotation(struct rotation *rotation) {
-    struct webhook_desk *desk = rotation->desk;
-    struct string problems = {0};
-    struct config *config = config_load(desk->cli.config->file, CONFIG_FOR_SEND, &problems);
-    if (!config) {
-        fprintf(stderr, "%s", problems.data);
-        desk->cli.options.exit = CLI_BAD_CONFIG;
-    }
+    struct config *config = webhook_desk_load_secrets(rotation->desk);
     for (size_t i = 0; config && i < config->endpoint_count; i++)
         if (strcmp(config->endpoints[i].name, rotation->endpoint->name) == 0)
             retire_all(rotation, &config->endpoints[i]);
     config_destroy(config);
-    string_finish(&problems);
 }
 
 void webhook_rotate_secret(struct webhook_desk *desk) {

@@ -1,5 +1,7 @@
 """plan and apply: Kula against what the configuration says."""
 
+import os
+
 from house import SECRET
 from sim import events
 from webhook_house import URL, Webhooks
@@ -53,12 +55,32 @@ class Plan(Webhooks):
         self.assertEqual(second.events, list(events.TYPES))
         self.webhook("plan")
 
+    def test_a_new_webhook_signs_with_the_newest_secret_be_it_one_of_secret_dir(self):
+        folder = self.house.folder / "secrets"
+        folder.mkdir()
+        for name, written_s in (("old", 1000), ("newest", 3000), ("older", 2000)):
+            (folder / name).write_bytes(name.encode() * 8 + b"\n")
+            os.utime(folder / name, (written_s, written_s))
+        self.house.endpoints[0]["secret_dir"] = str(folder)
+        self.house.endpoint("other", "/webhooks/other", secret_dir=str(folder))
+        self.house.endpoints[1].pop("secret_files")
+        self.want({"url": URL}, {"url": URL + "/2", "endpoint": "other"})
+        self.webhook("apply")
+        self.assertEqual([one.secret for one in self.api.webhooks.values()], ["newest" * 8] * 2)
+
     def test_apply_does_nothing_where_it_could_not_do_all(self):
         one = self.api.add(URL, ["job.created"])
         self.want({"url": URL, "events": ["offer.*"]}, {"url": URL + "/2"})
         self.house.secret_file.unlink()
         self.assertIn(str(self.house.secret_file), self.webhook("apply", expect=78).err)
         self.assertEqual(self.api.webhook(one).events, ["job.created"])
+
+    def test_apply_that_makes_no_new_one_needs_no_secret(self):
+        one = self.api.add(URL, ["job.created"])
+        self.want({"url": URL, "events": ["job.*"]})
+        self.house.secret_file.unlink()
+        self.webhook("apply")
+        self.assertEqual(self.api.webhook(one).events, ["job.created", "job.updated"])
 
     def test_what_cannot_be_planned_is_told(self):
         self.assertIn("kula.webhooks", self.webhook("plan", expect=78).err)
