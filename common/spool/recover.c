@@ -14,6 +14,7 @@
 struct doubt {
     struct segment *segment;
     struct segment_span span;
+    bool headed; /* it is of this use of the file: a record was written here, or begun */
 };
 
 struct work {
@@ -57,9 +58,10 @@ static bool read_checkpoint(struct work *work) {
 
 /* ---------------------------------------------------------------- what is missing */
 
-static void doubt(struct work *work, struct segment *segment, struct segment_span span) {
+static void doubt(struct work *work, struct segment *segment, struct segment_span span,
+                  bool headed) {
     work->doubts = memory_resize(work->doubts, (work->doubt_count + 1) * sizeof *work->doubts);
-    work->doubts[work->doubt_count++] = (struct doubt){segment, span};
+    work->doubts[work->doubt_count++] = (struct doubt){segment, span, headed};
 }
 
 /* For a survey: these records are lost with it, as far as is known; no segment: what held them is
@@ -198,7 +200,7 @@ static bool walk(struct work *work, struct segment *segment, struct segment_walk
         case SEGMENT_END:
             return true;
         case SEGMENT_DAMAGE:
-            doubt(work, segment, span);
+            doubt(work, segment, span, walk->headed);
             break;
         case SEGMENT_RECORD:
             /* Not to be had twice, and nothing that was given up. */
@@ -253,7 +255,7 @@ static bool read_segment(struct work *work, const struct file *file, struct segm
     }
     look_for_truncation(work, file, segment);
     if (file->begun == SEGMENT_HEADER_DAMAGED || file->begun == SEGMENT_READY)
-        doubt(work, segment, (struct segment_span){0, SEGMENT_HEADER});
+        doubt(work, segment, (struct segment_span){0, SEGMENT_HEADER}, false);
     struct segment_walk steps;
     segment_walk_start(&steps, disk, opened, segment_key(recovery->spool, file->number),
                        SEGMENT_HEADER, INT64_MAX);
@@ -363,6 +365,22 @@ static bool is_there(const struct work *work, uint64_t number) {
     return false;
 }
 
+/* A write that was cut off was never synced, and nothing is lost with it; but a record that was
+ * synced, and damaged since, looks the same where none follows. What has no whole head is as a rule
+ * left of an earlier use of the file. */
+static void tell_tail(const struct recovery *recovery, const struct doubt *tail) {
+    if (tail->headed)
+        log_warning("spool ends in a record that is cut off or damaged spool=%s "
+                    "folder=%s segment=%" PRIu64 " offset=%" PRId64 " bytes=%" PRId64,
+                    recovery->id, recovery->folder, tail->segment->number, tail->span.at,
+                    tail->span.bytes);
+    else if (tail->segment->records)
+        log_info("spool ends before unsynced bytes spool=%s folder=%s segment=%" PRIu64
+                 " offset=%" PRId64 " bytes=%" PRId64,
+                 recovery->id, recovery->folder, tail->segment->number, tail->span.at,
+                 tail->span.bytes);
+}
+
 /* The end: what still is in doubt has nothing behind it, unless the checkpoint knows better. */
 static void judge_the_end(struct work *work) {
     const struct recovery *recovery = work->recovery;
@@ -374,13 +392,8 @@ static void judge_the_end(struct work *work) {
         !is_there(work, newest))
         log_error("spool segment missing spool=%s folder=%s segment=%" PRIu64, recovery->id,
                   recovery->folder, newest);
-    /* Nothing is lost with it: it was never synced, or is left of an earlier use of the file. */
     for (size_t i = 0; i < work->doubt_count; i++)
-        if (work->doubts[i].segment->records)
-            log_info("spool ends before unsynced bytes spool=%s folder=%s segment=%" PRIu64
-                     " offset=%" PRId64 " bytes=%" PRId64,
-                     recovery->id, recovery->folder, work->doubts[i].segment->number,
-                     work->doubts[i].span.at, work->doubts[i].span.bytes);
+        tell_tail(recovery, &work->doubts[i]);
 }
 
 static void sort_out_unused(struct recovery *recovery) {

@@ -245,7 +245,8 @@ enum segment_step segment_walk_next(struct segment_walk *walk, struct record *re
     size_t bytes;
     if (!look(walk, walk->at, RECORD_HEAD, &here))
         return SEGMENT_FAILED;
-    if (!record_measure(here, walk->key, &bytes))
+    walk->headed = record_measure(here, walk->key, &bytes);
+    if (!walk->headed)
         return pass_over(walk, span);
     if (!look(walk, walk->at, bytes, &here))
         return SEGMENT_FAILED;

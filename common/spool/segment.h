@@ -80,6 +80,7 @@ struct segment_walk {
     uint64_t key;
     int64_t at;  /* where the next step looks */
     int64_t end; /* nothing is read from here on; lowered when the file ends before */
+    bool headed; /* what it came upon last begins with a whole head, of this use of the file */
     char *window;
     size_t capacity, held;
     int64_t window_at;

@@ -115,6 +115,20 @@ class SpoolCommand(Story):
                       "which Redis did not have yet", told.out)
         self.assertIn("damaged", self.spool("status").out)
 
+    def test_what_may_be_damage_at_the_very_end_is_told_by_the_next_start(self):
+        self.house.start_serve()
+        self.post(3)
+        self.house.serve.kill()
+        left = self.one()["spool"]
+        name, byte = self.damage("evt_2")
+        self.house.redis.start()
+        self.house.start_serve()
+        told = self.house.serve.said("spool ends in a record that is cut off or damaged", spool=left)
+        self.assertEqual(name, f"segment-{int(told['segment']):010}")
+        self.assertTrue(0 < byte - int(told["offset"]) < int(told["bytes"]))
+        self.house.drain()
+        self.assertEqual(self.house.ledger.event_ids(), ["evt_0", "evt_1"])
+
     def test_verify_names_the_copy_that_serve_has_made_and_says_what_redis_had(self):
         self.house.start()
         self.post(3)
