@@ -1,6 +1,7 @@
 /* up runs all of kula-relay on this machine: a private redis-server, serve and
  * forward, and where no service is configured one that prints what it receives. */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/config.h"
@@ -11,6 +12,7 @@
 #include "cli/target.h"
 #include "cli/view.h"
 #include "net/http_client.h"
+#include "spool/spool.h"
 
 enum { READY_MS = 15000, PROBE_MS = 1000 };
 
@@ -189,6 +191,44 @@ static bool logs_in_nowhere(struct cli *cli) {
     return false;
 }
 
+static bool is_below(const char *path, const char *directory) {
+    char *real = realpath(path, NULL);
+    size_t size = strlen(directory);
+    bool below = real && strncmp(real, directory, size) == 0 && real[size] == '/';
+    free(real);
+    return below;
+}
+
+static bool is_somebodys(const struct spool_survey *survey) {
+    return survey->held || survey->undrained || survey->broken.size;
+}
+
+/* What waits in a spool is for another Redis, unless it was we who left it: the one here would be
+ * given it, and when it is drained, its own would never get it. */
+static bool takes_nobodys_spool(struct up *up) {
+    const char *directory = up->cli.config->spool_directory;
+    struct spool_survey *surveys = NULL;
+    struct string line = {0}, why = {0};
+    if (!directory || is_below(directory, up->installation.directory))
+        return true;
+    int count = spool_survey(directory, &surveys, &why);
+    bool somebodys = count < 0;
+    for (int i = 0; i < count; i++)
+        somebodys = somebodys || is_somebodys(&surveys[i]);
+    spool_survey_free(surveys, count < 0 ? 0 : count);
+    if (somebodys) {
+        config_tell(up->cli.config, "serve.spool.directory", &line,
+                    "deliveries wait in %s, or a serve works there, and `up` would drain them into "
+                    "a Redis of its own; give a configuration that names another folder",
+                    directory);
+        fputs(line.data, stderr);
+        up->cli.options.exit = CLI_BAD_CONFIG;
+    }
+    string_finish(&line);
+    string_finish(&why);
+    return !somebodys;
+}
+
 static void up_run(struct up *up) {
     struct cli *cli = &up->cli;
     struct string why = {0};
@@ -197,7 +237,7 @@ static void up_run(struct up *up) {
     bool fine = installation_open(&up->installation, cli->loop, up->directory, &why) &&
                 (somewhere_configured(up) || make_configuration(up, &why));
     /* What is wrong with the configuration is told there, with its exit code. */
-    if (fine && cli_load(cli, CONFIG_FOR_SERVE) && logs_in_nowhere(cli))
+    if (fine && cli_load(cli, CONFIG_FOR_SERVE) && logs_in_nowhere(cli) && takes_nobodys_spool(up))
         fine = run(up, &why);
     if (!fine && !up->installation.asked_to_end)
         cli_fail(cli, CLI_FAILED, "%s", why.data ? why.data : "failed");

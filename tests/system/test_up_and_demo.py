@@ -7,6 +7,7 @@ import signal
 import tempfile
 import unittest
 
+from house import Story
 from processes import RELAY, Process, environment, log_entry, run, until
 
 CONFIG = """
@@ -111,6 +112,27 @@ class Up(unittest.TestCase):
         told = run([RELAY, "up", "--config", self.config, "--data", self.folder / ("x" * 110)],
                    expect=1)
         self.assertIn("shorter folder", told.err)
+
+
+class UpBesideAnother(Story):
+    audited = False  # no Redis has anything
+
+    def refused(self, config):
+        told = run([RELAY, "up", "--config", config, "--data", self.house.folder / "data"], expect=78)
+        self.assertIn("serve.spool.directory: deliveries wait in", told.err)
+        self.assertRegex(told.err, rf"^{config}:[0-9]+:[0-9]+: ")
+
+    def test_what_waits_in_a_spool_for_another_redis_is_left_to_it(self):
+        self.house.start_serve()
+        config = self.house.configure()
+        self.refused(config)  # a serve works there
+        self.assertEqual(self.house.post(b'{"event":"ping","event_id":"evt_1"}').status, 200)
+        self.house.serve.kill()
+        self.refused(config)
+        self.house.redis.start()
+        self.house.start_serve()
+        self.house.drain()
+        self.assertEqual(self.house.ledger.event_ids(), ["evt_1"])
 
 
 class Demo(unittest.TestCase):
