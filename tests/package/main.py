@@ -147,6 +147,14 @@ def test_installed_again_it_delivers_what_waited(life):
     until(lambda: life.waits() == 0, "nothing waits")
 
 
+def test_a_spool_that_cannot_be_read_is_not_taken_for_drained(life):
+    life(f"mkdir -p {SPOOL}/0000000000000000/segment-0000000001")  # a folder: to read it fails
+    told = life("sh /var/lib/dpkg/info/kula-relay.prerm remove")
+    if "wait in" not in told or life(f"ls {SPOOL}/../drained", expect=None).strip().endswith("/drained"):
+        raise Failed(f"it was taken for drained\n{told}")
+    life(f"rm -r {SPOOL}/0000000000000000")
+
+
 def test_purged_it_leaves_nothing_behind(life):
     life("apt-get purge --yes kula-relay")
     life("rm /etc/credstore/kula-relay.* /root/*.deb")  # the administrator's
