@@ -7,6 +7,7 @@
 #include "base/base64.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 
 enum {
     SECRET_MOST = 64 * 1024,
@@ -68,6 +69,14 @@ bool secret_decode(struct secret *secret, struct string *why) {
     string_add_of(why, "is not a Standard Webhooks secret: base64 of 24 to 64 bytes, with whsec_ "
                        "before it; `openssl rand -base64 32` makes one");
     return false;
+}
+
+bool secret_is_text(const struct secret *secret, struct string *why) {
+    bool fine = utf8_valid(secret_text(secret));
+    if (!fine)
+        string_add_of(why, "is no text (UTF-8), and Kula takes a secret as text: `openssl rand "
+                           "-hex 32` makes one");
+    return fine;
 }
 
 struct text secret_text(const struct secret *secret) {

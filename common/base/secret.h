@@ -17,5 +17,8 @@ bool secret_read(const char *path, struct secret *, struct string *why);
 /* Standard Webhooks writes a key as "whsec_" and base64 of 24 to 64 bytes; the prefix may be
  * missing. The key takes the place of its text. False with what is wrong, for people. */
 bool secret_decode(struct secret *, struct string *why);
+/* Whether it can go where only text goes, as in JSON, and stay the bytes that it is. False with
+ * what is wrong, for people. */
+bool secret_is_text(const struct secret *, struct string *why);
 struct text secret_text(const struct secret *); /* its bytes */
 void secret_finish(struct secret *);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "kula_api/kula_call.h"
 
 struct asked {
@@ -80,6 +81,7 @@ void kula_api_show(struct kula_api *api, const char *id, kula_api_fn *done, void
 void kula_api_make(struct kula_api *api, const struct kula_api_fields *fields, kula_api_fn *done,
                    void *arg) {
     struct kula_call *call = begin(api, &make, done, arg);
+    assert(!fields->secret || utf8_valid(secret_text(fields->secret)));
     kula_call_write(call, fields);
     kula_call_send(call);
 }

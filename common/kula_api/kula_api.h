@@ -37,7 +37,7 @@ struct kula_api_fields {
     const char *url, *name, *description;
     const struct text *events; /* NULL: not sent */
     size_t event_count;
-    const struct secret *secret; /* create only */
+    const struct secret *secret; /* create only; must be text, or Kula would get another one */
 };
 
 struct kula_api_filter { /* NULL: all */

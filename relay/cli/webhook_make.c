@@ -68,15 +68,18 @@ static void tell_dry(const struct making *making) {
 /* The secret ----------------------------------------------------------------- */
 
 static bool read_secret(struct making *making) {
+    struct webhook_desk *desk = making->desk;
     struct string why = {0};
-    const char *file = making->desk->secret_file;
-    bool fine = !file || secret_read(file, &making->secret, &why);
-    if (!fine)
-        cli_fail(&making->desk->cli, CLI_FAILED, "%s", why.data);
-    else if (file)
+    if (!desk->secret_file)
+        return true;
+    if (!secret_read(desk->secret_file, &making->secret, &why))
+        cli_fail(&desk->cli, CLI_FAILED, "%s", why.data);
+    else if (!secret_is_text(&making->secret, &why))
+        cli_fail(&desk->cli, CLI_FAILED, "what is in %s %s", desk->secret_file, why.data);
+    else
         making->fields.secret = &making->secret;
     string_finish(&why);
-    return fine;
+    return making->fields.secret;
 }
 
 /* Before Kula is asked: a secret that cannot be kept must not be made. Never over an old one. */

@@ -241,21 +241,33 @@ static bool makes_one(const struct plan *plan) {
 }
 
 /* NULL: the file has changed meanwhile, and the endpoint is gone. */
-static const struct secret *newest_secret(const struct config *config, const char *endpoint) {
+static const struct config_endpoint *find_endpoint(const struct config *config, const char *name) {
     for (size_t i = 0; i < config->endpoint_count; i++)
-        if (strcmp(config->endpoints[i].name, endpoint) == 0)
-            return config->endpoints[i].secrets;
+        if (strcmp(config->endpoints[i].name, name) == 0)
+            return &config->endpoints[i];
     return NULL;
 }
 
+static bool is_text(struct plan *plan, const struct config_endpoint *endpoint) {
+    struct string why = {0};
+    bool fine = secret_is_text(&endpoint->secrets[0], &why) ||
+                cli_fail(&plan->desk->cli, CLI_BAD_CONFIG, "what is in %s %s",
+                         endpoint->secret_files[0], why.data);
+    string_finish(&why);
+    return fine;
+}
+
 static bool find_secret(struct plan *plan, struct step *step) {
-    const char *endpoint = step->wanted->endpoint;
+    const char *name = step->wanted->endpoint;
+    const struct config_endpoint *endpoint = find_endpoint(plan->secrets, name);
     if (step->action != MAKE)
         return true;
-    step->secret = newest_secret(plan->secrets, endpoint);
-    return step->secret || cli_fail(&plan->desk->cli, CLI_BAD_CONFIG,
-                                    "%s: the endpoint %s, which the new webhook is for, is gone",
-                                    plan->secrets->file, endpoint);
+    if (!endpoint)
+        return cli_fail(&plan->desk->cli, CLI_BAD_CONFIG,
+                        "%s: the endpoint %s, which the new webhook is for, is gone",
+                        plan->secrets->file, name);
+    step->secret = &endpoint->secrets[0];
+    return is_text(plan, endpoint);
 }
 
 /* A new webhook signs with a secret that serve knows already, so that its first delivery is

@@ -61,6 +61,13 @@ class EveryVerb(Webhooks):
         self.assertEqual(webhook.secret, SECRET.decode())
         self.assertNotIn("secret", result.out)
 
+    def test_create_gives_kula_no_secret_that_it_would_not_get_as_it_is(self):
+        file = self.house.write("other", b"\xff\xfe\x80A" * 8)
+        told = self.webhook("create", "--url", URL, "--events", "*", "--secret-file", file, expect=1).err
+        for words in (str(file), "UTF-8", "openssl rand -hex 32"):
+            self.assertIn(words, told)
+        self.assertEqual(self.api.requests, [])
+
     def test_create_makes_nothing_where_the_secret_could_not_be_kept(self):
         old = self.house.write("old", b"an old secret\n")
         for file in (old, self.house.folder / "none" / "secret"):

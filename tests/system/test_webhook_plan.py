@@ -75,6 +75,16 @@ class Plan(Webhooks):
         self.assertIn(str(self.house.secret_file), self.webhook("apply", expect=78).err)
         self.assertEqual(self.api.webhook(one).events, ["job.created"])
 
+    def test_apply_makes_none_with_a_secret_that_kula_would_not_get_as_it_is(self):
+        one = self.api.add(URL, ["job.created"])
+        self.want({"url": URL, "events": ["offer.*"]}, {"url": URL + "/2"})
+        self.house.write("secret", b"\xff\xfe\x80A" * 8)
+        told = self.webhook("apply", expect=78).err
+        for words in (str(self.house.secret_file), "UTF-8", "openssl rand -hex 32"):
+            self.assertIn(words, told)
+        self.assertEqual(self.api.webhook(one).events, ["job.created"])
+        self.assertEqual(len(self.api.webhooks), 1)
+
     def test_apply_that_makes_no_new_one_needs_no_secret(self):
         one = self.api.add(URL, ["job.created"])
         self.want({"url": URL, "events": ["job.*"]})

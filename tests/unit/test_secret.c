@@ -177,6 +177,30 @@ static void test_what_is_no_webhook_secret_is_refused(void **state) {
     }
 }
 
+static void test_what_is_no_text_is_told_without_its_bytes(void **state) {
+    static const struct {
+        const char *bytes;
+        bool is_text;
+    } cases[] = {
+        {"whsec_a", true},       {"Schl\xc3\xbcssel", true},  {"\x01\t\x7f", true},
+        {"Schl\xfcssel", false}, {"\xff\xfe\x80\x41", false}, {"cut\xe2\x82", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct text bytes = text_of(cases[i].bytes);
+        struct secret secret = {(unsigned char *)text_copy(bytes), bytes.size};
+        struct string why = {0};
+        assert_int_equal(secret_is_text(&secret, &why), cases[i].is_text);
+        assert_int_equal(why.size == 0, cases[i].is_text);
+        if (why.size) {
+            assert_non_null(strstr(why.data, "openssl rand -hex 32"));
+            assert_null(strstr(why.data, cases[i].bytes));
+        }
+        string_finish(&why);
+        secret_finish(&secret);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_newline_is_dropped_and_nothing_else),
@@ -186,6 +210,7 @@ int main(void) {
         cmocka_unit_test(test_a_refusal_never_tells_the_content),
         cmocka_unit_test(test_a_webhook_secret_becomes_its_key),
         cmocka_unit_test(test_what_is_no_webhook_secret_is_refused),
+        cmocka_unit_test(test_what_is_no_text_is_told_without_its_bytes),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
