@@ -1,6 +1,6 @@
 #include "cli/webhook_desk.h"
 
-#include <string.h>
+#include "cli/webhook_endpoint.h"
 
 enum { PAGES_MOST = 100 }; /* against an API that gives the same page for ever */
 
@@ -83,36 +83,13 @@ bool webhook_desk_each(struct webhook_desk *desk, webhook_desk_visit_fn *visit, 
     return true;
 }
 
-/* As the configuration has it; else by the path that its URL ends with. */
-static bool is_of(const struct config *config, const struct kula_webhook *webhook,
-                  const struct config_endpoint *endpoint) {
-    size_t size = strlen(endpoint->path);
-    for (size_t i = 0; i < config->kula.webhook_count; i++) {
-        const struct config_webhook *known = &config->kula.webhooks[i];
-        bool meant =
-            known->id ? text_is(webhook->id, known->id) : text_is(webhook->url, known->url);
-        if (meant)
-            return strcmp(known->endpoint, endpoint->name) == 0;
-    }
-    return webhook->url.size > size &&
-           memcmp(webhook->url.data + webhook->url.size - size, endpoint->path, size) == 0;
-}
-
-const struct config_endpoint *webhook_desk_endpoint_of(const struct webhook_desk *desk,
-                                                       const struct kula_webhook *webhook) {
-    const struct config *config = desk->cli.config;
-    for (size_t i = 0; i < config->endpoint_count; i++)
-        if (is_of(config, webhook, &config->endpoints[i]))
-            return &config->endpoints[i];
-    return NULL;
-}
-
 const struct config_endpoint *webhook_desk_endpoint(struct webhook_desk *desk) {
     const struct config *config = desk->cli.config;
     kula_api_show(desk->api, desk->subject, webhook_desk_on_answer, desk);
     if (!webhook_desk_wait(desk))
         return NULL;
-    const struct config_endpoint *endpoint = webhook_desk_endpoint_of(desk, desk->answer->webhooks);
+    const struct config_endpoint *endpoint =
+        webhook_endpoint_certain(config, desk->answer->webhooks);
     if (endpoint)
         return endpoint;
     cli_fail(&desk->cli, CLI_BAD_CONFIG,

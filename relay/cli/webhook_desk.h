@@ -35,10 +35,7 @@ bool webhook_desk_try(struct webhook_desk *);
 /* Says what the last answer's problem is. Gives false. */
 bool webhook_desk_fail(struct webhook_desk *);
 
-/* Which endpoint of ours a webhook delivers to; NULL: none that is known. */
-const struct config_endpoint *webhook_desk_endpoint_of(const struct webhook_desk *,
-                                                       const struct kula_webhook *);
-/* Which endpoint of ours the subject delivers to; NULL: said. */
+/* Which endpoint of ours the subject delivers to, where that is certain; NULL: said. */
 const struct config_endpoint *webhook_desk_endpoint(struct webhook_desk *);
 
 /* The last answer, for who needs it beyond the next one. */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/values.h"
+#include "cli/webhook_endpoint.h"
 #include "ledger/endpoint_alarm.h"
 
 enum { CONNECT_MS = 500, LOOK_MS = 10 };
@@ -88,7 +89,7 @@ static void on_state(void *arg, const struct endpoint_state *state) {
 
 void webhook_pulse_ask(struct webhook_desk *desk, const struct kula_webhook *webhook) {
     struct webhook_pulse *pulse = open(desk);
-    const struct config_endpoint *endpoint = webhook_desk_endpoint_of(desk, webhook);
+    const struct config_endpoint *endpoint = webhook_endpoint_likeliest(desk->cli.config, webhook);
     pulse->known = pulse->watched = false;
     pulse->id = webhook->id;
     if (!pulse->ledger || !endpoint)

@@ -128,6 +128,44 @@ class Rotation(Story):
         self.assertIn("used stays: serve took a delivery that was signed with it 60 min ago", told.err)
         self.assertIn("secret is used no more: take it out of secret_files", told.err)
 
+    def test_it_comes_to_the_endpoint_that_kula_delivers_to(self):
+        """Though the path of another one is the end of its URL, too."""
+        self.before("/kula", "retry")
+        self.start()
+        self.rotate()
+        self.assertEqual(len(self.files()), 1)
+        self.assertEqual(list(self.other_folder.iterdir()), [])
+        [sent] = self.api.emit(events.encode(events.event("job.created")))
+        self.sender.wait([sent])
+        self.assertEqual(sent.status, "delivered")
+
+    def test_it_refuses_by_the_rules_of_the_endpoint_that_kula_delivers_to(self):
+        self.before("/kula", "pen")
+        self.house.endpoints[1]["unmatched"] = "reject"
+        self.start()
+        self.assertIn("unmatched: pen (or retry) for the endpoint kula", self.rotate(expect=78).err)
+        self.untouched()
+
+    def test_it_refuses_where_two_endpoints_may_be_meant_until_the_configuration_says_which(self):
+        self.before("/kula", "retry")
+        self.start()
+        url = self.api.webhook(self.known).fields["url"].replace(self.house.PATH, "/behind" + self.house.PATH)
+        self.api.webhook(self.known).fields["url"] = url
+        for words in (["rotate-secret", self.known, "--yes"], ["missed", self.known]):
+            told = self.house.relay("webhook", *words, expect=78).err
+            self.assertIn(f"does not say which endpoint {self.known} delivers to: add it to kula.webhooks", told)
+        self.untouched()
+        self.house.kula_settings["webhooks"] = [{"endpoint": "kula", "url": url}]
+        self.house.configure()
+        self.assertIn(str(self.folder), self.rotate("--dry-run").out)
+
+    def before(self, path, unmatched):
+        """Another endpoint, which the configuration has before that of the webhook."""
+        self.other_folder = self.house.folder / "others"
+        self.other_folder.mkdir()
+        self.house.endpoint("other", path, secret_dir=str(self.other_folder), unmatched=unmatched)
+        self.house.endpoints.reverse()
+
     def test_it_refuses_where_deliveries_would_be_lost(self):
         self.house.endpoints[0]["unmatched"] = "reject"
         self.start()
