@@ -46,6 +46,8 @@ struct guard {
     bool told_serve, told_patience; /* once for each time that it is disabled */
     char *test_id;
     int test_looks;
+    size_t tests_untold; /* since it was enabled: Kula did not tell how they went */
+    int64_t test_at_ms;  /* by the steady clock; not before that again */
     struct reconcile *reconcile;
     int64_t reconcile_at_ms; /* by the steady clock */
 };
@@ -84,22 +86,32 @@ static void forget_id(struct guard *guard) {
     guard->id = NULL;
 }
 
+static void tell_trouble(const struct guard *guard, const char *what,
+                         const struct kula_answer *answer) {
+    log_warning("kula refuses or does not answer what=%s endpoint=%s outcome=%s problem=%s", what,
+                guard->wanted->endpoint, kula_outcome_name(answer->outcome), answer->problem.data);
+}
+
+static void look_after_trouble(struct guard *guard, const struct kula_answer *answer) {
+    if (answer->outcome == KULA_LIMITED)
+        wait_for(guard, LOOK, answer->retry_after_ms);
+    else
+        look_later(guard);
+}
+
 /* False, with the next look on its way, where Kula did not do what was asked. */
 static bool is_done(struct guard *guard, const char *what, const struct kula_answer *answer) {
     if (answer->outcome == KULA_DONE)
         return true;
     if (answer->outcome == KULA_STOPPED)
         return false;
-    log_warning("kula refuses or does not answer what=%s endpoint=%s outcome=%s problem=%s", what,
-                guard->wanted->endpoint, kula_outcome_name(answer->outcome), answer->problem.data);
+    tell_trouble(guard, what, answer);
     if (answer->outcome == KULA_MISSING)
         forget_id(guard);
-    if (answer->outcome == KULA_LIMITED)
-        wait_for(guard, LOOK, answer->retry_after_ms);
-    else if (answer->outcome == KULA_MISSING && guard->id)
+    if (answer->outcome == KULA_MISSING && guard->id)
         wait_for(guard, LOOK, LOOKS_FOR_WHAT_IS_NOT_THERE * guard->house->every_ms);
     else
-        look_later(guard);
+        look_after_trouble(guard, answer);
     return false;
 }
 
@@ -171,15 +183,33 @@ static void reconcile_or_look_later(struct guard *guard, enum ledger_outcome red
 static void on_proof_noted(void *arg, const struct endpoint_state *state) {
     struct guard *guard = arg;
     hear(guard, state);
-    guard->reconcile_at_ms = clock_steady_ms();
     reconcile_or_look_later(guard, state->outcome);
+}
+
+/* Not for ever: Kula may have sent its ping all the same, and services get it. Should it be the
+ * webhook that is gone, the next look finds that. */
+static void put_off_test(struct guard *guard, const struct kula_answer *answer) {
+    if (answer->outcome == KULA_STOPPED)
+        return;
+    tell_trouble(guard, "test", answer);
+    guard->test_at_ms =
+        clock_steady_ms() + patience_test_ms(guard->house->every_ms, ++guard->tests_untold);
+    if (guard->tests_untold == PATIENCE_TESTS_MOST) {
+        guard->proof = ENDPOINT_PROOF_BAD;
+        log_error("webhook enabled, but Kula does not tell how its tests went, see: kula-relay "
+                  "webhook test endpoint=%s id=%s tests=%zu",
+                  guard->wanted->endpoint, guard->id, guard->tests_untold);
+    }
+    look_after_trouble(guard, answer);
 }
 
 static void on_test(void *arg, struct kula_answer **place) {
     struct guard *guard = arg;
     const struct kula_answer *answer = *place;
-    if (!is_done(guard, "test", answer))
+    if (answer->outcome != KULA_DONE) {
+        put_off_test(guard, answer);
         return;
+    }
     const struct kula_test *test = &answer->test;
     free(guard->test_id);
     guard->test_id = text_copy(test->id);
@@ -223,6 +253,8 @@ static void on_enabling_noted(void *arg, const struct endpoint_state *state) {
 static void enable(struct guard *guard) {
     patience_note_enabled(&guard->patience, clock_steady_ms());
     guard->proof = ENDPOINT_PROOF_OWED;
+    guard->tests_untold = 0;
+    guard->test_at_ms = guard->reconcile_at_ms = clock_steady_ms();
     consult(guard, on_enabling_noted);
 }
 
@@ -309,14 +341,18 @@ static void tell_state(struct guard *guard) {
                   guard->wanted->endpoint, guard->id, guard->failed, guard->unproved);
 }
 
+/* A guard before us may have been ended before it came to it. */
+static bool owes_test(const struct guard *guard) {
+    return guard->proof == ENDPOINT_PROOF_OWED && clock_steady_ms() >= guard->test_at_ms;
+}
+
 static void on_consulted(void *arg, const struct endpoint_state *state) {
     struct guard *guard = arg;
     hear(guard, state);
     tell_state(guard);
     if (guard->state == KULA_STATE_DISABLED)
         ask_serve(guard);
-    else if (guard->proof ==
-             ENDPOINT_PROOF_OWED) /* a guard before us was ended before it came to it */
+    else if (owes_test(guard))
         prove(guard);
     else
         reconcile_or_look_later(guard, state->outcome);

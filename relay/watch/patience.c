@@ -22,6 +22,16 @@ int64_t patience_look_ms(int64_t every_ms, struct patience_share share, size_t r
     return longer(every_ms, left_ms * (int64_t)requests / share.ours);
 }
 
+static int64_t doubled(int64_t wait_ms, size_t times) {
+    for (; times > 0 && wait_ms < LONGEST_WAIT_MS; times--)
+        wait_ms *= 2;
+    return wait_ms < LONGEST_WAIT_MS ? wait_ms : LONGEST_WAIT_MS;
+}
+
+int64_t patience_test_ms(int64_t every_ms, size_t untold) {
+    return doubled(every_ms, untold - 1);
+}
+
 static size_t of_last_day(const struct patience *patience, int64_t now_ms) {
     size_t count = 0;
     for (size_t i = 0; i < patience->count; i++)
@@ -33,11 +43,8 @@ int64_t patience_enable_ms(const struct patience *patience, int64_t now_ms) {
     size_t recent = of_last_day(patience, now_ms);
     if (recent == 0)
         return 0;
-    int64_t last_ms = patience->enabled_ms[patience->count - 1];
-    int64_t wait_ms = FIRST_WAIT_MS;
-    for (size_t i = 1; i < recent && wait_ms < LONGEST_WAIT_MS; i++)
-        wait_ms *= 2;
-    int64_t until_ms = last_ms + (wait_ms < LONGEST_WAIT_MS ? wait_ms : LONGEST_WAIT_MS);
+    int64_t until_ms =
+        patience->enabled_ms[patience->count - 1] + doubled(FIRST_WAIT_MS, recent - 1);
     if (recent == PATIENCE_ENABLES_MOST)
         until_ms = longer(until_ms, patience->enabled_ms[0] + PATIENCE_DAY_MS);
     return longer(until_ms - now_ms, 0);

@@ -6,6 +6,7 @@
 
 enum {
     PATIENCE_ENABLES_MOST = 10, /* in 24 hours: each of them may cost 25 failed deliveries */
+    PATIENCE_TESTS_MOST = 5,    /* of which Kula does not tell how they went: each is a ping */
     PATIENCE_DAY_MS = 24 * 3600 * 1000,
 };
 
@@ -16,6 +17,9 @@ struct patience_share { /* of the account's requests; share.h says which part is
 
 /* How long to wait before the next request, of which `requests` go out in a round. */
 int64_t patience_look_ms(int64_t every_ms, struct patience_share, size_t requests, int64_t now_s);
+
+/* And before the next test, after so many of which it did not tell: it doubles, to an hour. */
+int64_t patience_test_ms(int64_t every_ms, size_t untold);
 
 struct patience {
     int64_t enabled_ms[PATIENCE_ENABLES_MOST]; /* the last ones, oldest first */

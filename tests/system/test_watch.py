@@ -6,7 +6,7 @@ import threading
 import time
 
 from house import SECRET, Story
-from processes import SLOW, free_port, until
+from processes import SLOW, free_port, log_entry, until
 from sim import events
 
 
@@ -219,6 +219,29 @@ class Watch(Story):
         self.sender.disable()
         told = self.watch().said("webhook enabled, but its test is not delivered")
         self.assertEqual((told["status"], str(told["answer"])), ("failed", "401"))
+
+    def test_where_kula_tells_of_no_test_it_ends_asking_and_what_was_missed_is_told_meanwhile(self):
+        self.api.quirks.keeps = True
+        self.house.start()
+        self.sender.disable()
+        self.api.happen("job.created")
+        for how in ({"status": 422}, {"status": 404}, {"status": 500}, {"status": 200, "body": b'{"test_id":"t"}'},
+                    {"status": 202, "body": b'{"test_id":"of_nothing","status":"pending"}'}):
+            self.api.fault("POST", "/test", **how)
+        watch = self.watch()
+        end = "webhook enabled, but Kula does not tell how its tests went, see: kula-relay webhook test"
+        told = watch.said(end, id=self.known, deadline_s=60)
+        self.assertEqual((told["level"], told["tests"]), ("error", 5))
+        said = [log_entry(line).get("message") for line in watch.errors]
+        self.assertLess(said.index("event missed"), said.index(end))
+        self.assertEqual(said.count("events missed that Kula gave up on, see: kula-relay webhook missed"), 1)
+        looks = self.api.asked("GET", self.known)
+        until(lambda: self.api.asked("GET", self.known) > looks + 2, "it has looked again, and once more")
+        watch.stop()
+        self.assertEqual(len(watch.logged(end)), 1)
+        self.assertEqual(self.house.relay("webhook", "show", self.known, "--json").objects[0]["proof"], "bad")
+        self.watch().said("webhook watched", state="active")
+        self.assertEqual(self.api.asked("POST", "/test"), 5)
 
     def test_trouble_at_kula_is_told_and_outlived(self):
         self.house.start()

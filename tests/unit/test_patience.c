@@ -70,6 +70,15 @@ static void test_a_day_without_trouble_forgets(void **state) {
     assert_int_equal(patience_enable_ms(&patience, PATIENCE_DAY_MS + 10), MINUTE_MS);
 }
 
+static void test_each_next_test_is_asked_for_later_and_within_an_hour(void **state) {
+    (void)state;
+    for (size_t untold = 1; untold <= 7; untold++)
+        assert_int_equal(patience_test_ms(EVERY_MS, untold), (int64_t)EVERY_MS << (untold - 1));
+    assert_int_equal(patience_test_ms(EVERY_MS, 8), HOUR_MS);
+    assert_int_equal(patience_test_ms(EVERY_MS, SIZE_MAX), HOUR_MS);
+    assert_int_equal(patience_test_ms(HOUR_MS, 2), HOUR_MS);
+}
+
 static void test_what_is_recalled_counts_once_and_in_its_place(void **state) {
     static const int64_t ago_ms[] = {MINUTE_MS, 2 * HOUR_MS, 3 * HOUR_MS};
     struct patience patience = {0};
@@ -108,6 +117,7 @@ int main(void) {
         cmocka_unit_test(test_the_first_is_enabled_at_once_and_each_next_later),
         cmocka_unit_test(test_so_many_in_a_day_and_no_more),
         cmocka_unit_test(test_a_day_without_trouble_forgets),
+        cmocka_unit_test(test_each_next_test_is_asked_for_later_and_within_an_hour),
         cmocka_unit_test(test_what_is_recalled_counts_once_and_in_its_place),
         cmocka_unit_test(test_the_limit_of_a_day_holds_with_what_is_recalled),
     };
