@@ -49,7 +49,8 @@ enum { KULA_API_PAGE = 100 }; /* the most that Kula gives */
 /* Pages count from 1, while the answer says `more`. */
 void kula_api_list(struct kula_api *, int64_t page, kula_api_fn *, void *arg);
 void kula_api_show(struct kula_api *, const char *id, kula_api_fn *, void *arg);
-/* Answered with the webhook and its secret, where Kula tells them. */
+/* Answered with the webhook and its secret, where Kula tells them: where it is not DONE too, if the
+ * webhook was made and did not come to its events. */
 void kula_api_make(struct kula_api *, const struct kula_api_fields *, kula_api_fn *, void *arg);
 void kula_api_update(struct kula_api *, const char *id, const struct kula_api_fields *,
                      kula_api_fn *, void *arg);

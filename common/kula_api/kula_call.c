@@ -117,6 +117,19 @@ static void look_again(struct kula_call *call, struct kula_answer *answer) {
     loop_timer_set(call->again, 0);
 }
 
+/* The webhook is there all the same, and its secret is told once: the answer that told it goes on,
+ * with what went wrong since. */
+static struct kula_answer *what_was_made(struct kula_call *call, struct kula_answer *answer) {
+    struct kula_answer *made = call->made;
+    made->outcome = answer->outcome;
+    made->status = answer->status;
+    made->retry_after_ms = answer->retry_after_ms;
+    string_add(&made->problem, string_text(&answer->problem));
+    kula_answer_destroy(answer);
+    call->made = NULL;
+    return made;
+}
+
 /* Kula has done it; have its events come along? */
 static void finish_written(struct kula_call *call, struct kula_answer *answer) {
     bool short_of_events = call->sends_events && answer->outcome == KULA_DONE &&
@@ -130,11 +143,14 @@ static void finish_written(struct kula_call *call, struct kula_answer *answer) {
         look_again(call, answer);
         return;
     }
-    if (call->made && call->made->secret.size) {
+    bool unmended = call->made && answer->outcome != KULA_DONE;
+    if (unmended) {
+        answer = what_was_made(call, answer);
+    } else if (call->made && call->made->secret.size) {
         string_clear(&answer->secret);
         string_add(&answer->secret, string_text(&call->made->secret));
     }
-    if (short_of_events || (call->made && answer->outcome != KULA_DONE)) {
+    if (short_of_events || unmended) {
         answer->outcome = answer->outcome == KULA_DONE ? KULA_REFUSED : answer->outcome;
         answer->perhaps = true;
         string_addf(&answer->problem,

@@ -159,6 +159,15 @@ static bool may_create(struct webhook_desk *desk) {
     return fits_kula(desk);
 }
 
+static void tell_made(const struct making *making) {
+    struct webhook_desk *desk = making->desk;
+    struct text secret = string_text(&desk->answer->secret);
+    bool shown = !desk->secret_file && !desk->secret_out;
+    if (desk->answer->webhook_count)
+        webhook_view(desk, desk->answer->webhooks, shown ? secret : text_of(NULL));
+    tell_about_secret(making);
+}
+
 static void create(struct making *making) {
     struct webhook_desk *desk = making->desk;
     if (desk->dry_run) {
@@ -169,15 +178,13 @@ static void create(struct making *making) {
     if (!open_secret_out(making))
         return;
     kula_api_make(desk->api, &making->fields, webhook_desk_on_answer, desk);
-    bool fine = webhook_desk_wait(desk);
+    bool fine = webhook_desk_try(desk);
     keep_secret(making);
+    /* One that was made and did not come to its events has told its secret all the same. */
+    if (fine || desk->answer->webhook_count)
+        tell_made(making);
     if (!fine)
-        return;
-    struct text secret = string_text(&desk->answer->secret);
-    bool shown = !desk->secret_file && !desk->secret_out;
-    if (desk->answer->webhook_count)
-        webhook_view(desk, desk->answer->webhooks, shown ? secret : text_of(NULL));
-    tell_about_secret(making);
+        webhook_desk_fail(desk);
 }
 
 void webhook_make_create(struct webhook_desk *desk) {

@@ -170,6 +170,22 @@ class LooseForms(EveryVerb):
         self.assertEqual(webhook.events, ["job.created"])
         self.assertEqual([one[0] for one in self.api.requests if one[0] != "GET"], ["POST", "PATCH"])
 
+    def test_a_secret_is_told_though_the_events_could_not_be_sent_again(self):
+        self.api.fault("PATCH", "", status=403, body=b'{"error":{"code":"x","message":"no"}}')
+        result = self.webhook("create", "--url", URL, "--events", "job.created", "--json", expect=1)
+        [shown], [webhook] = result.objects, self.api.webhooks.values()
+        self.assertEqual((shown["id"], shown["secret"]), (str(self.api.shown_id(webhook)), webhook.secret))
+        self.assertRegex(result.err, r"(?s)shown this once.*not the events that it should have")
+
+    def test_a_secret_is_kept_though_the_events_could_not_be_sent_again(self):
+        file = self.house.folder / "made"
+        self.api.fault("PATCH", "", status=503, times=3)
+        told = self.webhook("create", "--url", URL, "--events", "job.created", "--secret-out", file, expect=1)
+        [webhook] = self.api.webhooks.values()
+        self.assertEqual(file.read_text(), webhook.secret + "\n")
+        self.assertIn(str(self.api.shown_id(webhook)), told.out)
+        self.assertIn(str(file), told.err)
+
 
 class WithServe(Webhooks):
     """Kula's deliveries come to a serve of ours, over TLS."""
