@@ -20,6 +20,13 @@ struct making {
     int secret_out; /* -1: none */
 };
 
+/* No pattern at all would be every event: who gives none has a variable that was not set. */
+static bool names_events(struct webhook_desk *desk) {
+    return !desk->events || text_trim(text_of(desk->events)).size ||
+           options_wrong(&desk->cli.options,
+                         "--events is empty: name event types, or \"*\" for all of them");
+}
+
 static bool fits_kula(struct webhook_desk *desk) {
     struct string why = {0};
     bool fine = !desk->url || config_check_webhook_url(text_of(desk->url), &why);
@@ -156,7 +163,7 @@ static bool may_create(struct webhook_desk *desk) {
             &desk->cli.options,
             "--secret-file gives Kula a secret, --secret-out takes the one that it "
             "makes: only one of them");
-    return fits_kula(desk);
+    return names_events(desk) && fits_kula(desk);
 }
 
 static void tell_made(const struct making *making) {
@@ -210,7 +217,7 @@ static bool may_update(struct webhook_desk *desk) {
     if (!desk->url && !desk->name && !desk->description && !desk->events)
         return options_wrong(&desk->cli.options,
                              "update takes --url, --name, --description or --events");
-    return fits_kula(desk);
+    return names_events(desk) && fits_kula(desk);
 }
 
 static void update(struct making *making) {

@@ -15,7 +15,7 @@ void webhook_types_finish(struct webhook_types *);
 /* No patterns: all. False: one of them means nothing that Kula lists; said, with the nearest. */
 bool webhook_types_choose(struct webhook_desk *, struct webhook_types *,
                           const char *const *patterns, size_t count);
-/* The same for what --events holds: patterns with commas between. */
+/* The same for what --events holds: patterns with commas between, one at least. */
 bool webhook_types_choose_listed(struct webhook_desk *, struct webhook_types *,
                                  const char *patterns);
 /* Says that there is no such type. Gives false. */

@@ -118,6 +118,14 @@ class EveryVerb(Webhooks):
         sent = [sent for method, _, sent in self.api.requests if method == "PATCH"]
         self.assertEqual(sent[-1], {"url": URL + "/new"})
 
+    def test_an_empty_list_of_events_is_not_all_of_them(self):
+        one = self.api.add(URL, ["job.created"])
+        for events_given in ("", " ", ","):
+            for words in (["create", "--url", URL + "/2"], ["update", one, "--name", "new"]):
+                with self.subTest(events=events_given, words=words):
+                    self.assertIn("--events", self.webhook(*words, "--events", events_given, expect=2).err)
+        self.assertEqual({each[0] for each in self.api.requests} - {"GET"}, set())
+
     def test_enable_disable_and_delete(self):
         one = self.api.add(URL)
         self.assertIn("disabled", self.webhook("disable", one, "--yes").out)
