@@ -14,6 +14,7 @@
 #include "base/hmac.h"
 #include "base/random.h"
 #include "cli/view.h"
+#include "cli/webhook_endpoint.h"
 #include "cli/webhook_serve.h"
 #include "cli/webhook_verbs.h"
 
@@ -32,6 +33,7 @@ struct rotation {
     struct string file;
     int descriptor; /* of `coming`; -1: not open */
     char mark[HMAC_MARK + 1];
+    struct string others; /* webhooks that may sign with the same secrets; empty: none */
 };
 
 /* Before anything is changed --------------------------------------------------- */
@@ -214,6 +216,23 @@ static void rotate(struct rotation *rotation) {
 
 /* The old ones ----------------------------------------------------------------- */
 
+/* Whose secret a file is nobody knows, and another webhook may have been quiet for a day. */
+static bool on_webhook(struct webhook_desk *desk, const struct kula_webhook *webhook, void *arg) {
+    struct rotation *rotation = arg;
+    if (!text_is(webhook->id, desk->subject) &&
+        webhook_endpoint_possible(desk->cli.config, webhook, rotation->endpoint))
+        string_addf(&rotation->others, "%s%.*s", rotation->others.size ? " and " : "",
+                    TEXT_ARG(webhook->id));
+    return true;
+}
+
+static bool is_of_no_other(struct rotation *rotation, const char *file) {
+    return !rotation->others.size ||
+           cli_fail(&rotation->desk->cli, CLI_FAILED,
+                    "%s stays: Kula may sign with it for %s, of the same endpoint", file,
+                    rotation->others.data);
+}
+
 static bool is_idle(struct rotation *rotation, const char *file, const char *mark) {
     struct webhook_desk *desk = rotation->desk;
     int64_t started_s = webhook_serve_started_s(&rotation->serve);
@@ -235,7 +254,7 @@ static void retire(struct rotation *rotation, const struct config_endpoint *endp
     const char *file = endpoint->secret_files[k];
     char mark[HMAC_MARK + 1];
     hmac_mark(&endpoint->secrets[k], mark);
-    if (!is_idle(rotation, file, mark))
+    if (!is_idle(rotation, file, mark) || !is_of_no_other(rotation, file))
         return;
     if (k >= endpoint->dir_file_count)
         cli_say("%s is used no more: take it out of secret_files in %s", file,
@@ -246,6 +265,16 @@ static void retire(struct rotation *rotation, const struct config_endpoint *endp
         cli_say("removed %s", file);
     else
         cli_fail(&desk->cli, CLI_FAILED, "cannot remove %s: %s", file, strerror(errno));
+}
+
+static void retire_older(struct rotation *rotation, const struct config_endpoint *endpoint) {
+    for (size_t k = 1; k < endpoint->secret_file_count; k++)
+        retire(rotation, endpoint, k);
+    if (rotation->others.size)
+        cli_say("give each webhook an endpoint of its own; or have `kula-relay webhook test` prove "
+                "%s and %s, and then remove by hand what serve took nothing with for a day, by "
+                "kula_relay_secret_matched_timestamp_seconds",
+                rotation->desk->subject, rotation->others.data);
 }
 
 static void retire_all(struct rotation *rotation, const struct config_endpoint *endpoint) {
@@ -263,8 +292,8 @@ static void retire_all(struct rotation *rotation, const struct config_endpoint *
     }
     if (endpoint->secret_file_count == 1)
         cli_say("there is one secret, and it is in use: nothing to remove");
-    for (size_t k = 1; k < endpoint->secret_file_count; k++)
-        retire(rotation, endpoint, k);
+    else if (webhook_desk_each(desk, on_webhook, rotation))
+        retire_older(rotation, endpoint);
 }
 
 /* Only here are the secrets themselves looked at, for their marks. */
@@ -289,6 +318,7 @@ void webhook_rotate_secret(struct webhook_desk *desk) {
         unlink(rotation.coming.data);
     }
     webhook_serve_finish(&rotation.serve);
+    string_finish(&rotation.others);
     string_finish(&rotation.coming);
     string_finish(&rotation.file);
 }

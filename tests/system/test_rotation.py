@@ -109,9 +109,8 @@ class Rotation(Story):
         self.assertIn(f"{old} stays: serve was started", told.err)
         self.assertEqual(len(self.files()), 2)
 
-    def test_finish_removes_only_what_is_idle(self):
-        """Of a serve that has been up for two days, as it says itself."""
-        self.start()
+    def serve_of_two_days(self):
+        """The address of a serve that has been up for so long, and where one secret is idle, as it says itself."""
         for age, name in enumerate(("new", "used", "idle")):
             (self.folder / name).write_text(f"a secret called {name}")
             os.utime(self.folder / name, (time.time() - 60 * age,) * 2)
@@ -123,10 +122,37 @@ class Rotation(Story):
             for name, when in matched.items())
         other = self.house.service("metrics")
         other.rule(body=metrics)
-        told = self.rotate("--finish", expect=1, admin=f"127.0.0.1:{other.port}")
+        return f"127.0.0.1:{other.port}"
+
+    def test_finish_removes_only_what_is_idle(self):
+        self.start()
+        self.api.add("https://hooks.example.com/elsewhere")
+        told = self.rotate("--finish", expect=1, admin=self.serve_of_two_days())
         self.assertEqual(self.files(), ["new", "used"])
         self.assertIn("used stays: serve took a delivery that was signed with it 60 min ago", told.err)
         self.assertIn("secret is used no more: take it out of secret_files", told.err)
+
+    def test_finish_removes_nothing_where_it_may_be_the_secret_of_another_webhook(self):
+        """Which was quiet for a day."""
+        self.start()
+        by_url = self.api.add("https://hooks.example.com" + self.house.PATH)
+        by_id = self.api.add("https://hooks.example.com/elsewhere")
+        self.house.kula_settings["webhooks"] = [
+            {"endpoint": "kula", "id": by_id, "url": "https://hooks.example.com/elsewhere"}]
+        self.house.configure()
+        told = self.rotate("--finish", expect=1, admin=self.serve_of_two_days())
+        self.assertEqual(self.files(), ["idle", "new", "used"])
+        self.assertIn(f"idle stays: Kula may sign with it for {by_url} and {by_id}, of the same endpoint", told.err)
+        self.assertIn(f"{self.house.secret_file} stays: Kula may sign with it for {by_url}", told.err)
+        self.assertIn("used stays: serve took a delivery", told.err)
+        self.assertIn("an endpoint of its own", told.err)
+        self.assertNotIn("take it out", told.err)
+
+    def test_finish_removes_nothing_where_kula_does_not_list_its_webhooks(self):
+        self.start()
+        self.api.fault("GET", "/webhooks", status=422, body=b'{"error":{"message":"not now"}}')
+        self.assertIn("not now", self.rotate("--finish", expect=1, admin=self.serve_of_two_days()).err)
+        self.assertEqual(self.files(), ["idle", "new", "used"])
 
     def test_it_comes_to_the_endpoint_that_kula_delivers_to(self):
         """Though the path of another one is the end of its URL, too."""
