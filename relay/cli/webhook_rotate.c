@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@ struct rotation {
     struct webhook_desk *desk;
     const struct config_endpoint *endpoint;
     struct webhook_serve serve;
+    int folder;           /* locked, until we end; -1: not open */
     struct string coming; /* the file while it is written: serve passes over a name with a dot */
     struct string file;
     int descriptor; /* of `coming`; -1: not open */
@@ -60,13 +62,42 @@ static bool loses_nothing(const struct rotation *rotation) {
                     desk->cli.config->file, rotation->endpoint->name);
 }
 
+/* Two at once would write to the same file. The kernel unlocks it however we end, and for other
+ * containers on the same volume, too. */
+static bool is_alone(struct rotation *rotation) {
+    struct cli *cli = &rotation->desk->cli;
+    const char *folder = rotation->endpoint->secret_dir;
+    rotation->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (rotation->folder >= 0 && flock(rotation->folder, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    if (rotation->folder >= 0 && errno == EWOULDBLOCK)
+        return cli_fail(cli, CLI_FAILED,
+                        "another rotation of the endpoint %s is under way; nothing was changed at "
+                        "Kula",
+                        rotation->endpoint->name);
+    return cli_fail(cli, CLI_FAILED, "cannot lock %s: %s; nothing was changed at Kula", folder,
+                    strerror(errno));
+}
+
+/* Of one that was broken off, a secret may be left that Kula signs with and nobody else has. */
+static bool nothing_is_left_behind(struct rotation *rotation) {
+    struct stat about;
+    string_addf(&rotation->coming, "%s/.coming", rotation->endpoint->secret_dir);
+    bool is_left =
+        lstat(rotation->coming.data, &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0;
+    return !is_left ||
+           cli_fail(&rotation->desk->cli, CLI_FAILED,
+                    "%s was left behind by a rotation, and Kula may sign with the secret in it: "
+                    "name it without the dot, so that serve takes it, or remove it where it is "
+                    "worthless, and rotate again; nothing was changed at Kula",
+                    rotation->coming.data);
+}
+
 /* For whom the folder is, for serve may be another user than we are. */
 static bool open_coming(struct rotation *rotation) {
     const char *folder = rotation->endpoint->secret_dir;
     struct stat about;
-    string_clear(&rotation->coming);
-    string_addf(&rotation->coming, "%s/.coming", folder);
-    unlink(rotation->coming.data); /* of one that was broken off before it had a secret */
+    unlink(rotation->coming.data); /* empty: of one that was broken off before it had a secret */
     rotation->descriptor =
         open(rotation->coming.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     bool fine = rotation->descriptor >= 0 && stat(folder, &about) == 0;
@@ -177,7 +208,8 @@ static bool keep_secret(struct rotation *rotation) {
     return put_secret(rotation, string_text(&desk->answer->secret)) ||
            cli_fail(&desk->cli, CLI_FAILED,
                     "%s cannot be written: %s; Kula signs with a secret that nobody has, unless "
-                    "%s has all of it: mend it and rotate again, at once",
+                    "%s has all of it: then name that without the dot, else remove it and rotate "
+                    "again, at once",
                     rotation->file.data, strerror(errno), rotation->coming.data);
 }
 
@@ -306,17 +338,20 @@ static void finish_rotation(struct rotation *rotation) {
 }
 
 void webhook_rotate_secret(struct webhook_desk *desk) {
-    struct rotation rotation = {.desk = desk, .descriptor = -1};
+    struct rotation rotation = {.desk = desk, .folder = -1, .descriptor = -1};
     if (webhook_desk_open(desk) && find_endpoint(&rotation)) {
         if (desk->finish)
             finish_rotation(&rotation);
-        else if (loses_nothing(&rotation) && webhook_serve_ask(desk, &rotation.serve))
+        else if (loses_nothing(&rotation) && is_alone(&rotation) &&
+                 nothing_is_left_behind(&rotation) && webhook_serve_ask(desk, &rotation.serve))
             rotate(&rotation);
     }
     if (rotation.descriptor >= 0) {
         close(rotation.descriptor);
         unlink(rotation.coming.data);
     }
+    if (rotation.folder >= 0)
+        close(rotation.folder);
     webhook_serve_finish(&rotation.serve);
     string_finish(&rotation.others);
     string_finish(&rotation.coming);

@@ -224,6 +224,56 @@ class Rotation(Story):
         self.assertRegex(told.err, r"\S+ cannot be written: File too large; nothing was changed at Kula")
         self.untouched()
 
+    def while_kula_makes_a_secret(self):
+        """A rotation that has asked for one, and what lets Kula answer."""
+        asked, answered, answer = threading.Event(), threading.Event(), self.api.answer
+
+        def answer_late(method, target, *words):
+            told = answer(method, target, *words)
+            if target.endswith("/regenerate-secret") and not asked.is_set():
+                asked.set()
+                answered.wait(60)
+            return told
+
+        self.api.answer = answer_late
+        self.addCleanup(answered.set)
+        process = self.house.relay_process("webhook", "rotate-secret", self.known, "--yes", "--timeout", "60",
+                                           "--serve", self.serve.admin.url.removeprefix("http://"))
+        until(lambda: asked.is_set() or not process.alive(), process.report, 30)
+        return process, answered.set
+
+    def test_a_second_rotation_is_refused_while_one_is_under_way(self):
+        self.start()
+        first, let_kula_answer = self.while_kula_makes_a_secret()
+        for words in ([], ["--dry-run"]):
+            self.assertIn("another rotation of the endpoint kula is under way", self.rotate(*words, expect=1).err)
+        let_kula_answer()
+        first.ended(60)
+        self.assertEqual(self.api.asked("POST", "/regenerate-secret"), 1)
+        [name] = self.files()
+        self.assertEqual((self.folder / name).read_bytes(), self.sender.secret)
+
+    def test_a_rotation_that_was_killed_is_in_nobodys_way(self):
+        self.start()
+        first, let_kula_answer = self.while_kula_makes_a_secret()
+        first.kill()
+        let_kula_answer()
+        self.assertEqual(self.files(), [".coming"])
+        self.rotate()
+        [name] = self.files()
+        self.assertEqual((self.folder / name).read_bytes(), self.sender.secret)
+
+    def test_a_secret_that_was_left_behind_stays_until_a_person_has_decided(self):
+        self.start()
+        left = self.folder / ".coming"
+        left.write_bytes(b"what Kula may sign with by now")
+        self.assertIn(f"{left} was left behind by a rotation", self.rotate(expect=1).err)
+        self.assertEqual(left.read_bytes(), b"what Kula may sign with by now")
+        self.assertEqual(self.api.asked("POST", "/regenerate-secret"), 0)
+        left.rename(self.folder / "left")
+        self.rotate()
+        self.assertEqual(len(self.files()), 2)
+
     def test_a_dry_run_and_a_refusal_of_kulas_change_nothing(self):
         self.start()
         self.assertIn("would", self.rotate("--dry-run").out)
