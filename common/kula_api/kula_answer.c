@@ -21,6 +21,7 @@ const char *kula_outcome_name(enum kula_outcome outcome) {
 
 const char *kula_state_name(enum kula_state state) {
     static const char *const names[] = {
+        [KULA_STATE_NONE] = "",
         [KULA_STATE_UNKNOWN] = "unknown",
         [KULA_STATE_ACTIVE] = "active",
         [KULA_STATE_DISABLED] = "disabled",
@@ -103,14 +104,12 @@ static void collect_types(const struct json_tree *tree, int depth, struct text *
 
 /* Webhooks ----------------------------------------------------------------- */
 
-static enum kula_state read_state(const struct json_tree *object) {
-    static const char *const words[] = {"state", "status", NULL};
+static enum kula_state read_state(const struct json_tree *object, struct text word) {
     static const char *const flags[] = {"enabled", "active", "is_active", NULL};
-    const struct json_tree *word = any_of(object, words), *flag = any_of(object, flags);
-    struct text text = json_tree_text(word);
-    if (text_is(text, "active") || text_is(text, "enabled"))
+    const struct json_tree *flag = any_of(object, flags);
+    if (text_is(word, "active") || text_is(word, "enabled"))
         return KULA_STATE_ACTIVE;
-    if (text_is(text, "disabled") || text_is(text, "inactive"))
+    if (text_is(word, "disabled") || text_is(word, "inactive"))
         return KULA_STATE_DISABLED;
     if (json_tree_kind(flag) != JSON_BOOL)
         return KULA_STATE_UNKNOWN;
@@ -129,12 +128,14 @@ static void read_events(const struct json_tree *object, struct kula_webhook *web
 }
 
 static void read_webhook(const struct json_tree *object, struct kula_webhook *webhook) {
+    static const char *const states[] = {"state", "status", NULL};
     webhook->id = text_at(object, "id");
     webhook->name = text_at(object, "name");
     webhook->url = text_at(object, "url");
     webhook->description = text_at(object, "description");
     webhook->created_at = text_at(object, "created_at");
-    webhook->state = read_state(object);
+    webhook->state_told = json_tree_text(any_of(object, states));
+    webhook->state = read_state(object, webhook->state_told);
     read_events(object, webhook);
 }
 

@@ -14,7 +14,12 @@ enum kula_outcome {
 };
 const char *kula_outcome_name(enum kula_outcome);
 
-enum kula_state { KULA_STATE_UNKNOWN, KULA_STATE_ACTIVE, KULA_STATE_DISABLED };
+enum kula_state {
+    KULA_STATE_NONE, /* nobody has looked */
+    KULA_STATE_UNKNOWN,
+    KULA_STATE_ACTIVE,
+    KULA_STATE_DISABLED,
+};
 const char *kula_state_name(enum kula_state);
 
 /* How Kula's objects call the list of event types. */
@@ -25,6 +30,7 @@ const char *kula_spelling_name(enum kula_spelling);
 struct kula_webhook {
     struct text id, name, url, description, created_at;
     enum kula_state state;
+    struct text state_told; /* in Kula's word */
     bool events_told;
     enum kula_spelling spelling; /* where they were told */
     struct text *events;

@@ -37,6 +37,7 @@ struct guard {
     enum step step;
     struct loop_timer *timer;
     enum kula_state state, told_state; /* at the last look, and in the log */
+    char *state_told;                  /* of that look, in Kula's word */
     struct patience patience;          /* by the steady clock */
     int64_t began_ms;                  /* by that too */
     enum endpoint_proof proof;
@@ -79,7 +80,7 @@ static void look_later(struct guard *guard) {
 /* It may have been deleted and made again: then it has another id, and the same URL. */
 static void forget_id(struct guard *guard) {
     guard->page = 1;
-    guard->state = guard->told_state = KULA_STATE_UNKNOWN;
+    guard->state = guard->told_state = KULA_STATE_NONE;
     if (guard->wanted->id)
         return;
     free(guard->id);
@@ -144,17 +145,16 @@ static void consult(struct guard *guard, endpoint_state_fn *next) {
     const struct patience *patience = &guard->patience;
     for (size_t i = 0; i < patience->count; i++)
         ago_ms[i] = now_ms - patience->enabled_ms[i];
-    endpoint_watch(
-        guard->house->ledger,
-        &(struct endpoint_watched){
-            .endpoint = guard->wanted->endpoint,
-            .id = guard->id,
-            .state = guard->state == KULA_STATE_UNKNOWN ? "" : kula_state_name(guard->state),
-            .proof = guard->proof,
-            .enabled_ago_ms = ago_ms,
-            .enabled_count = patience->count,
-        },
-        next, guard);
+    endpoint_watch(guard->house->ledger,
+                   &(struct endpoint_watched){
+                       .endpoint = guard->wanted->endpoint,
+                       .id = guard->id,
+                       .state = kula_state_name(guard->state),
+                       .proof = guard->proof,
+                       .enabled_ago_ms = ago_ms,
+                       .enabled_count = patience->count,
+                   },
+                   next, guard);
 }
 
 /* What was missed ------------------------------------------------------------ */
@@ -239,7 +239,7 @@ static void on_enabled(void *arg, struct kula_answer **place) {
     if (!is_done(guard, "enable", *place))
         return;
     log_info("webhook enabled endpoint=%s id=%s", guard->wanted->endpoint, guard->id);
-    guard->state = guard->told_state = KULA_STATE_UNKNOWN;
+    guard->state = guard->told_state = KULA_STATE_NONE;
     prove(guard);
 }
 
@@ -327,18 +327,32 @@ static void ask_serve(struct guard *guard) {
 
 /* Looking --------------------------------------------------------------------- */
 
+/* What happens until it is enabled again Kula never sends. */
+static void tell_disabled(const struct guard *guard) {
+    log_error("webhook is disabled at Kula endpoint=%s id=%s failed=%" PRId64 " unproved=%" PRId64,
+              guard->wanted->endpoint, guard->id, guard->failed, guard->unproved);
+}
+
+/* Perhaps Kula sends nothing; but somebody may mean that. */
+static void tell_unknown(const struct guard *guard) {
+    log_error("webhook is in a state that is not known, and left in it; if nothing comes, see: "
+              "kula-relay webhook enable endpoint=%s id=%s state=%s",
+              guard->wanted->endpoint, guard->id,
+              *guard->state_told ? guard->state_told : "not told");
+}
+
 static void tell_state(struct guard *guard) {
     if (guard->told_state == guard->state)
         return;
     guard->told_state = guard->state;
     guard->told_serve = guard->told_patience = false;
-    if (guard->state != KULA_STATE_DISABLED)
+    if (guard->state == KULA_STATE_DISABLED)
+        tell_disabled(guard);
+    else if (guard->state == KULA_STATE_UNKNOWN)
+        tell_unknown(guard);
+    else
         log_info("webhook watched endpoint=%s id=%s state=%s", guard->wanted->endpoint, guard->id,
                  kula_state_name(guard->state));
-    else /* what happens until it is enabled again Kula never sends */
-        log_error("webhook is disabled at Kula endpoint=%s id=%s failed=%" PRId64
-                  " unproved=%" PRId64,
-                  guard->wanted->endpoint, guard->id, guard->failed, guard->unproved);
 }
 
 /* A guard before us may have been ended before it came to it. */
@@ -360,6 +374,8 @@ static void on_consulted(void *arg, const struct endpoint_state *state) {
 
 static void judge(struct guard *guard, const struct kula_webhook *webhook) {
     guard->state = webhook->state;
+    free(guard->state_told);
+    guard->state_told = text_copy(webhook->state_told);
     consult(guard, on_consulted);
 }
 
@@ -441,6 +457,7 @@ void guard_destroy(struct guard *guard) {
     loop_timer_destroy(guard->timer);
     reconcile_destroy(guard->reconcile);
     free(guard->id);
+    free(guard->state_told);
     free(guard->test_id);
     free(guard);
 }

@@ -54,6 +54,28 @@ class Watch(Story):
                    deadline_s=60)
         watch.said("events missed that Kula gave up on, see: kula-relay webhook missed", count="1000")
 
+    def test_a_state_that_is_not_known_is_told_once_with_its_word(self):
+        self.house.start()
+        shown = {"id": self.known, "url": self.url, "events": ["job.created"], "state": "auto\n_disabled"}
+        self.api.fault("GET", "/webhooks", status=200, body=json.dumps([shown]).encode())
+        self.api.fault("GET", self.known, status=200, body=json.dumps(shown).encode(), times=3)
+        watch = self.watch()
+        unknown = ("webhook is in a state that is not known, and left in it; if nothing comes, see: "
+                   "kula-relay webhook enable")
+        told = watch.said(unknown, endpoint="kula", id=self.known)
+        self.assertEqual((told["level"], told["state"]), ("error", "auto\n_disabled"))
+        watch.said("webhook watched", state="active")
+        self.assertEqual(len(watch.logged(unknown)), 1)
+        self.assertEqual(self.api.asked("POST", "/enable"), 0)
+
+    def test_a_state_that_kula_does_not_tell_is_told_too(self):
+        self.house.start()
+        body = json.dumps([{"id": self.known, "url": self.url}]).encode()
+        self.api.fault("GET", "/webhooks", status=200, body=body)
+        watch = self.watch()
+        watch.said("webhook is in a state that is not known, and left in it; if nothing comes, see: "
+                   "kula-relay webhook enable", state="not told")
+
     def test_it_stays_disabled_until_serve_is_ready(self):
         """As on the night on which serve is down: 25 failures, and Kula stops."""
         self.house.redis.start()

@@ -55,6 +55,31 @@ static void test_a_webhook_is_read_in_every_spelling(void **state) {
     }
 }
 
+static void test_a_state_is_known_by_its_word_or_by_a_flag_and_else_told_as_it_came(void **state) {
+    static const struct {
+        const char *body;
+        enum kula_state state;
+        const char *told;
+    } cases[] = {
+        {"{\"id\":1,\"state\":\"active\"}", KULA_STATE_ACTIVE, "active"},
+        {"{\"id\":1,\"status\":\"inactive\"}", KULA_STATE_DISABLED, "inactive"},
+        {"{\"id\":1,\"state\":\"auto_disabled\",\"enabled\":false}", KULA_STATE_DISABLED,
+         "auto_disabled"},
+        {"{\"id\":1,\"state\":\"auto_disabled\"}", KULA_STATE_UNKNOWN, "auto_disabled"},
+        {"{\"id\":1,\"state\":7}", KULA_STATE_UNKNOWN, "7"},
+        {"{\"id\":1,\"state\":null}", KULA_STATE_UNKNOWN, ""},
+        {"{\"id\":1}", KULA_STATE_UNKNOWN, ""},
+    };
+    const struct kula_question question = {.shape = KULA_WEBHOOK};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct kula_answer *answer = read_body(&question, cases[i].body);
+        assert_int_equal(answer->webhooks->state, cases[i].state);
+        assert_text(answer->webhooks->state_told, cases[i].told);
+        kula_answer_destroy(answer);
+    }
+}
+
 static void test_a_list_is_found_in_every_envelope_and_says_whether_it_goes_on(void **state) {
     static const struct {
         const char *body;
@@ -310,6 +335,7 @@ static void test_of_what_is_no_answer_no_secret_is_quoted(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_webhook_is_read_in_every_spelling),
+        cmocka_unit_test(test_a_state_is_known_by_its_word_or_by_a_flag_and_else_told_as_it_came),
         cmocka_unit_test(test_a_list_is_found_in_every_envelope_and_says_whether_it_goes_on),
         cmocka_unit_test(test_logs_are_read_as_the_guide_and_as_the_client_have_them),
         cmocka_unit_test(test_when_a_delivery_was_made_is_read_as_the_guide_writes_it),
