@@ -14,6 +14,10 @@ enum kula_outcome {
 };
 const char *kula_outcome_name(enum kula_outcome);
 
+/* It counts requests anew each hour. What would be later is told in another unit, or by a clock
+ * that is not as ours. */
+enum { KULA_LIMIT_WINDOW_S = 3600 };
+
 enum kula_state {
     KULA_STATE_NONE, /* nobody has looked */
     KULA_STATE_UNKNOWN,

@@ -24,7 +24,7 @@ void kula_api_destroy(struct kula_api *); /* ends what is in flight as STOPPED *
 /* The account's rate limit, as the last answer told it; -1: not told. */
 struct kula_api_limit {
     int64_t limit, remaining;
-    int64_t reset_s; /* Unix time */
+    int64_t reset_s; /* Unix time, as it was told: KULA_LIMIT_WINDOW_S bounds it */
     int64_t asked;   /* requests that we have sent, each try counted */
 };
 struct kula_api_limit kula_api_limit(const struct kula_api *);

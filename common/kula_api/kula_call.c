@@ -13,6 +13,7 @@ enum {
     FIRST_WAIT_MS = 500,     /* before a second try; it doubles */
     LONGEST_WAIT_MS = 10000, /* that a rate limit may ask for; longer is for the caller */
     ANSWER_BYTES_MOST = 1024 * 1024,
+    REQUESTS_MOST = 1000000000, /* in an hour, that are believed */
 };
 
 /* Ending ------------------------------------------------------------------- */
@@ -219,16 +220,20 @@ static void judge(struct kula_call *call, struct kula_answer *answer) {
     finish_written(call, answer);
 }
 
-static int64_t number_in(const struct http_result *result, const char *header) {
+static int64_t number_in(const struct http_result *result, const char *header, int64_t most) {
     uint64_t number;
-    return text_to_uint(http_result_header(result, header), INT64_MAX, &number) ? (int64_t)number
-                                                                                : -1;
+    return text_to_uint(http_result_header(result, header), (uint64_t)most, &number)
+               ? (int64_t)number
+               : -1;
 }
 
 static void note_limit(struct kula_api *api, const struct http_result *result) {
-    struct kula_api_limit limit = {number_in(result, "X-RateLimit-Limit"),
-                                   number_in(result, "X-RateLimit-Remaining"),
-                                   number_in(result, "X-RateLimit-Reset"), api->limit.asked};
+    struct kula_api_limit limit = {
+        .limit = number_in(result, "X-RateLimit-Limit", REQUESTS_MOST),
+        .remaining = number_in(result, "X-RateLimit-Remaining", REQUESTS_MOST),
+        .reset_s = number_in(result, "X-RateLimit-Reset", INT64_MAX / 1000),
+        .asked = api->limit.asked,
+    };
     if (limit.remaining >= 0)
         api->limit = limit;
 }

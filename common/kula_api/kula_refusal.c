@@ -83,7 +83,7 @@ static int64_t seconds_in(const struct json_tree *value) {
     return text_to_uint(json_tree_text(value), 86400, &seconds) ? (int64_t)seconds : 0;
 }
 
-static int64_t wait_ms(const struct json_tree *tree, int64_t by_header_ms) {
+static int64_t told_wait_ms(const struct json_tree *tree, int64_t by_header_ms) {
     int64_t seconds = seconds_in(json_tree_get(json_tree_get(tree, "meta"), "retry_after"));
     const struct json_tree *error = json_tree_get(tree, "error");
     if (!seconds)
@@ -91,6 +91,11 @@ static int64_t wait_ms(const struct json_tree *tree, int64_t by_header_ms) {
     if (seconds)
         return seconds * 1000;
     return by_header_ms ? by_header_ms : RETRY_AFTER_USUAL_S * 1000;
+}
+
+static int64_t wait_ms(const struct json_tree *tree, int64_t by_header_ms) {
+    int64_t told_ms = told_wait_ms(tree, by_header_ms), most_ms = KULA_LIMIT_WINDOW_S * 1000;
+    return told_ms < most_ms ? told_ms : most_ms;
 }
 
 static void limited(struct kula_answer *answer, const char *said) {

@@ -2,11 +2,17 @@
 
 #include <string.h>
 
+#include "kula_api/kula_answer.h"
+
 enum {
     FIRST_WAIT_MS = 60 * 1000,
     LONGEST_WAIT_MS = 3600 * 1000,
     SAME_MS = 30 * 1000, /* two that are nearer to each other are one, told by two clocks */
 };
+
+static int64_t shorter(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
 
 static int64_t longer(int64_t a, int64_t b) {
     return a > b ? a : b;
@@ -14,7 +20,7 @@ static int64_t longer(int64_t a, int64_t b) {
 
 int64_t patience_look_ms(int64_t every_ms, struct patience_share share, size_t requests,
                          int64_t now_s) {
-    int64_t left_ms = (share.reset_s - now_s) * 1000;
+    int64_t left_ms = shorter(share.reset_s - now_s, KULA_LIMIT_WINDOW_S) * 1000;
     if (share.ours < 0 || share.reset_s < 0 || left_ms <= 0)
         return every_ms;
     if (share.ours < (int64_t)requests)
@@ -25,7 +31,7 @@ int64_t patience_look_ms(int64_t every_ms, struct patience_share share, size_t r
 static int64_t doubled(int64_t wait_ms, size_t times) {
     for (; times > 0 && wait_ms < LONGEST_WAIT_MS; times--)
         wait_ms *= 2;
-    return wait_ms < LONGEST_WAIT_MS ? wait_ms : LONGEST_WAIT_MS;
+    return shorter(wait_ms, LONGEST_WAIT_MS);
 }
 
 int64_t patience_test_ms(int64_t every_ms, size_t untold) {

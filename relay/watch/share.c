@@ -2,6 +2,8 @@
 
 #include <stdbool.h>
 
+#include "kula_api/kula_answer.h"
+
 enum {
     MOST = 4,           /* of what is left one in so many is ours, and not more */
     FLOOR = 200,        /* one in so many is, however fast the others are just now */
@@ -32,7 +34,8 @@ static int64_t by_pace(const struct share *share, int64_t now_s, int64_t for_s) 
     int64_t since_s = now_s - share->began_s;
     if (share->looks < LOOKS_FOR_PACE || since_s <= 0)
         return 0;
-    return (share->others - share->others_at_once) * more(for_s, 0) / since_s;
+    return (share->others - share->others_at_once) * less(more(for_s, 0), KULA_LIMIT_WINDOW_S) /
+           since_s;
 }
 
 /* The last look may be long before the end. */

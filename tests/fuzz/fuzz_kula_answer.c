@@ -21,7 +21,7 @@ static void assert_tellable(struct text line) {
 static void refuse(struct kula_answer *answer, const struct kula_refusal *refusal) {
     kula_refusal_read(answer, refusal);
     assert(answer->outcome != KULA_DONE && answer->problem.size);
-    assert(answer->retry_after_ms > 0 && answer->retry_after_ms <= 86400 * 1000);
+    assert(answer->retry_after_ms > 0 && answer->retry_after_ms <= KULA_LIMIT_WINDOW_S * 1000);
     assert_tellable(string_text(&answer->problem));
 }
 

@@ -112,6 +112,33 @@ static void test_the_rate_limit_is_remembered_from_the_last_answer_that_told_it(
     }
 }
 
+#define LIMITED(reset)                                                                             \
+    "HTTP/1.1 429 No\r\nX-RateLimit-Limit: 1000\r\nX-RateLimit-Remaining: 0\r\n"                   \
+    "X-RateLimit-Reset: " reset "\r\nContent-Length: 0\r\n\r\n"
+
+static void test_when_the_limit_begins_anew_is_believed_for_an_hour_and_no_more(void **state) {
+    static const struct {
+        const char *answer;
+        int64_t wait_ms;
+    } cases[] = {
+        {LIMITED("4102444800"), 3600000},         /* a clock of ours that is decades behind */
+        {LIMITED("4102444800000"), 3600000},      /* in milliseconds */
+        {LIMITED("9223372036854775"), 3600000},   /* the last that can be told in them */
+        {LIMITED("9223372036854775807"), 60000},  /* as if there were none */
+        {LIMITED("18446744073709551616"), 60000}, /* as this */
+        {LIMITED("1736937000"), 60000},           /* in the past */
+    };
+    struct desk *desk = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct scripted_answer answer = {cases[i].answer};
+        scripted_script(desk->server, &answer, 1);
+        kula_api_list(desk->api, 1, on_answer, desk);
+        wait_for_answer(desk);
+        assert_int_equal(desk->answer->outcome, KULA_LIMITED);
+        assert_int_equal(desk->answer->retry_after_ms, cases[i].wait_ms);
+    }
+}
+
 static void test_only_what_can_get_better_and_is_safe_is_tried_again(void **state) {
     static const struct {
         const char *answer;
@@ -182,6 +209,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_a_request_carries_the_token_and_nothing_needless),
         TEST(test_the_rate_limit_is_remembered_from_the_last_answer_that_told_it),
+        TEST(test_when_the_limit_begins_anew_is_believed_for_an_hour_and_no_more),
         TEST(test_only_what_can_get_better_and_is_safe_is_tried_again),
         TEST(test_the_end_answers_what_is_asked_and_what_waits_for_its_next_try),
         TEST(test_an_answer_may_destroy_the_api),

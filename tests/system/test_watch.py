@@ -293,6 +293,14 @@ class Watch(Story):
         self.house.serve.wait("reloads_total", {"outcome": "unchanged"}, 1)
         self.assertEqual(len(self.api.requests) - self.api.asked("GET", "/logs"), 1)
 
+    def test_a_reset_of_the_limit_in_milliseconds_does_not_keep_it_from_looking(self):
+        self.house.start()
+        self.api.reset_s = int(time.time() * 1000)
+        watch = self.watch()
+        watch.said("webhook watched", state="active")
+        self.sender.disable()
+        watch.said("webhook proved")
+
     def test_the_users_other_tools_are_refused_nothing_for_watch(self):
         """Another tool wants 90 of 100 requests; with one look a second, watch would make it 110."""
         self.house.start()

@@ -304,6 +304,8 @@ static void test_how_long_to_wait_is_found_wherever_it_is_told(void **state) {
         {"{\"meta\":{\"retry_after\":\"8\"}}", 0, 8000},
         {"{\"error\":{\"meta\":{\"retry_after\":9}}}", 0, 9000},
         {"{\"meta\":{\"retry_after\":-1}}", 7000, 7000},
+        {"{\"meta\":{\"retry_after\":86400}}", 0, 3600000}, /* Kula counts by the hour */
+        {"", INT64_MAX, 3600000},
         {"", 7000, 7000},
         {"", 0, 60000},
     };

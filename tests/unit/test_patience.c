@@ -23,7 +23,9 @@ static void test_the_nearer_the_limit_the_longer_between_two_looks(void **state)
         {1, 3600, 1, 3600000},
         {0, 1800, 1, 1800000}, /* nothing is left for us before the limit starts anew */
         {0, 10, 1, EVERY_MS},
-        {0, -5, 1, EVERY_MS}, /* it has started anew */
+        {0, -5, 1, EVERY_MS},           /* it has started anew */
+        {0, 1736937000000, 1, HOUR_MS}, /* in milliseconds, or by another clock: within the hour */
+        {25, INT64_MAX / 1000, 1, 144000},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

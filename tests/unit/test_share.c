@@ -72,11 +72,25 @@ static void test_who_comes_late_finds_what_he_had_the_time_before(void **state) 
     assert_int_equal(share_ours(&share, 7000), 26);
 }
 
+static void test_when_it_begins_anew_is_believed_for_an_hour_and_no_more(void **state) {
+    static const int64_t resets_s[] = {HOUR_S + 90, 1736937000000, INT64_MAX / 1000};
+    (void)state;
+    for (size_t i = 0; i < sizeof resets_s / sizeof *resets_s; i++) {
+        struct share share;
+        share_init(&share);
+        for (int look = 0; look < 4; look++) /* and one of the others' between each two */
+            share_note(&share, (struct share_limit){1000, 999 - 2 * look, resets_s[i]}, look + 1,
+                       look * 30);
+        assert_int_equal(share_ours(&share, 90), 248);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_quarter_is_ours_while_nothing_is_known),
         cmocka_unit_test(test_whatever_the_others_want_none_of_it_is_refused_for_us),
         cmocka_unit_test(test_who_comes_late_finds_what_he_had_the_time_before),
+        cmocka_unit_test(test_when_it_begins_anew_is_believed_for_an_hour_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
