@@ -84,6 +84,40 @@ static void check_pair(struct config_draft *draft, const char *list, size_t i,
         tell(draft, list, i, keys[1], "needs %s beside it", keys[0]);
 }
 
+/* Patterns ----------------------------------------------------------------- */
+
+struct patterns { /* of LIST[i].events */
+    const char *list;
+    size_t i;
+    char *const *events;
+    size_t count;
+};
+
+/* A pattern that another one takes away again, and a "!*", can only be a mistake. */
+static void check_pattern(struct config_draft *draft, const struct patterns *patterns, size_t k) {
+    struct text pattern = text_of(patterns->events[k]);
+    char key[64];
+    snprintf(key, sizeof key, "events[%zu]", k);
+    if (text_is(pattern, "!*"))
+        tell(draft, patterns->list, patterns->i, key, "\"!*\" excludes everything");
+    if (!pattern.size || text_starts(pattern, "!"))
+        return;
+    for (size_t n = 0; n < patterns->count; n++) {
+        const char *other = patterns->events[n];
+        if (*other != '!' || !pattern_covers(text_of(other + 1), pattern))
+            continue;
+        tell(draft, patterns->list, patterns->i, key,
+             "\"%.*s\" takes nothing, for \"%.*s\" excludes it",
+             TEXT_ARG(config_check_quoted(pattern)), TEXT_ARG(config_check_quoted(text_of(other))));
+        return;
+    }
+}
+
+static void check_patterns(struct config_draft *draft, const struct patterns *patterns) {
+    for (size_t k = 0; k < patterns->count; k++)
+        check_pattern(draft, patterns, k);
+}
+
 /* Serve -------------------------------------------------------------------- */
 
 /* NULL for port 0: each that asks for it gets a port of its own. */
@@ -195,26 +229,6 @@ static void check_service_endpoints(struct config_draft *draft, size_t i) {
     }
 }
 
-/* A pattern that another one takes away again, and a "!*", can only be a mistake. */
-static void check_service_pattern(struct config_draft *draft, size_t i, size_t k) {
-    const struct config_service *service = &draft->config.services[i];
-    struct text pattern = text_of(service->events[k]);
-    char key[64];
-    snprintf(key, sizeof key, "events[%zu]", k);
-    if (text_is(pattern, "!*"))
-        tell(draft, "services", i, key, "\"!*\" excludes everything");
-    if (!pattern.size || text_starts(pattern, "!"))
-        return;
-    for (size_t n = 0; n < service->event_count; n++) {
-        const char *other = service->events[n];
-        if (*other != '!' || !pattern_covers(text_of(other + 1), pattern))
-            continue;
-        tell(draft, "services", i, key, "\"%.*s\" takes nothing, for \"%.*s\" excludes it",
-             TEXT_ARG(config_check_quoted(pattern)), TEXT_ARG(config_check_quoted(text_of(other))));
-        return;
-    }
-}
-
 static void check_service_sign(struct config_draft *draft, size_t i) {
     static const char key[] = "sign.secret_files";
     const struct config_service *service = &draft->config.services[i];
@@ -234,8 +248,8 @@ static void check_services(struct config_draft *draft) {
         const struct config_service *service = &config->services[i];
         check_pair(draft, "services", i, keys, service->client_certificate, service->client_key);
         check_service_endpoints(draft, i);
-        for (size_t k = 0; k < config->services[i].event_count; k++)
-            check_service_pattern(draft, i, k);
+        check_patterns(draft,
+                       &(struct patterns){"services", i, service->events, service->event_count});
         check_service_sign(draft, i);
         if (service->retry_first_ms > service->retry_most_ms)
             tell(draft, "services", i, "retry.first", "is longer than retry.most");
@@ -245,19 +259,28 @@ static void check_services(struct config_draft *draft) {
 
 /* Kula --------------------------------------------------------------------- */
 
+static const char *webhook_id(const struct config *config, size_t i) {
+    return config->kula.webhooks[i].id;
+}
+
 static const char *webhook_url(const struct config *config, size_t i) {
     return config->kula.webhooks[i].url;
 }
 
 static void check_webhooks(struct config_draft *draft) {
+    static const char list[] = "kula.webhooks";
     const struct config *config = &draft->config;
-    for (size_t i = 0; config->endpoint_count && i < config->kula.webhook_count; i++) {
-        const char *wanted = config->kula.webhooks[i].endpoint;
-        if (wanted && !has_endpoint(config, wanted))
-            tell(draft, "kula.webhooks", i, "endpoint",
-                 "there is no endpoint \"%s\" in serve.endpoints", wanted);
+    size_t count = config->kula.webhook_count;
+    for (size_t i = 0; i < count; i++) {
+        const struct config_webhook *webhook = &config->kula.webhooks[i];
+        const char *wanted = webhook->endpoint;
+        if (config->endpoint_count && wanted && !has_endpoint(config, wanted))
+            tell(draft, list, i, "endpoint", "there is no endpoint \"%s\" in serve.endpoints",
+                 wanted);
+        check_patterns(draft, &(struct patterns){list, i, webhook->events, webhook->event_count});
     }
-    check_unique(draft, "kula.webhooks", config->kula.webhook_count, "url", webhook_url);
+    check_unique(draft, list, count, "id", webhook_id);
+    check_unique(draft, list, count, "url", webhook_url);
 }
 
 /* What a command cannot do without ----------------------------------------- */

@@ -676,6 +676,16 @@ static const struct problems_case cases[] = {
      "t:7:8: kula.webhooks[1].endpoint: there is no endpoint \"other\" in serve.endpoints\n"
      "t:7:25: kula.webhooks[1].url: \"https://a/\" is taken by kula.webhooks[0], in line 6, column "
      "21\n"},
+    {CONFIG_FOR_LEDGER,
+     "kula:\n"
+     "  webhooks:\n"
+     "    - {endpoint: k, url: \"https://a/\", id: wh_1, events: [\"!*\"]}\n"
+     "    - {endpoint: k, url: \"https://b/\", id: wh_2, events: [a.*, \"!a.*\", b]}\n"
+     "    - {endpoint: k, url: \"https://c/\", events: [a.b, \"!a.c\"]}\n"
+     "    - {endpoint: k, url: \"https://d/\", id: wh_1}\n",
+     "t:3:59: kula.webhooks[0].events[0]: \"!*\" excludes everything\n"
+     "t:4:59: kula.webhooks[1].events[0]: \"a.*\" takes nothing, for \"!a.*\" excludes it\n"
+     "t:6:40: kula.webhooks[3].id: \"wh_1\" is taken by kula.webhooks[0], in line 3, column 40\n"},
     /* Files. */
     {CONFIG_FOR_LEDGER,
      "redis:\n"
