@@ -67,20 +67,26 @@ static struct text header_value(const char *header) {
     return text_trim(text_of(header));
 }
 
+/* In whole seconds as serve has it; but no part of one becomes 0, which would be any age. */
+static int64_t tolerance_s(const struct verify *verify) {
+    int64_t whole_s = verify->tolerance_ms / 1000;
+    return whole_s == 0 && verify->tolerance_ms ? 1 : whole_s;
+}
+
 /* As serve does, in its order. */
 static void judge(struct verify *verify) {
     struct hmac *key = hmac_create(&verify->secret);
     struct text body = string_text(&verify->body);
-    int64_t tolerance_s = verify->tolerance_ms / 1000;
+    int64_t within_s = tolerance_s(verify);
     size_t matched;
     verify->verdict = signature_parse(verify->value, &verify->signature);
     if (verify->verdict == SIGNATURE_GOOD)
         verify->verdict =
-            signature_check(&verify->signature, &key, 1, body, verify->at_s, tolerance_s, &matched);
+            signature_check(&verify->signature, &key, 1, body, verify->at_s, within_s, &matched);
     if (verify->verdict == SIGNATURE_UNMATCHED && verify->canonical_too) {
         verify->reading = SIGNATURE_CANONICAL;
         verify->verdict =
-            canonical_check(&verify->signature, &key, 1, body, verify->at_s, tolerance_s, &matched);
+            canonical_check(&verify->signature, &key, 1, body, verify->at_s, within_s, &matched);
     }
     hmac_destroy(key);
 }
@@ -92,7 +98,7 @@ static void add_found(struct verify *verify, const char *word, const char *advic
 }
 
 static void explain_time(struct verify *verify) {
-    if (signature_fresh(&verify->signature, verify->at_s, verify->tolerance_ms / 1000))
+    if (signature_fresh(&verify->signature, verify->at_s, tolerance_s(verify)))
         return;
     if (verify->signature.t_s >= milliseconds_from)
         add_found(verify, "milliseconds", "t is in milliseconds: it has to be in Unix seconds.");
@@ -258,7 +264,7 @@ int verify_main(int argc, char **argv) {
          .text = &verify.body_file},
         {"at", 0, "UNIX", "the time to judge it at, in seconds (now)", .count = &verify.at_s,
          .most = 999999999999},
-        {"tolerance", 0, "DURATION", "how far t may be from that (5m); 0s: any",
+        {"tolerance", 0, "DURATION", "how far t may be from that (5m), 1s at least; 0s: any",
          .text = &verify.tolerance},
         {"signed-body", 0, "WORD", "raw, or raw_or_canonical as the endpoint may have it",
          .text = &verify.signed_body},

@@ -68,6 +68,11 @@ class Verify(Story):
             self.assertEqual(self.found(header, VECTORS.A, "--at", at), [what])
             self.assertIn(words, self.verify(header, VECTORS.A, "--at", at, expect=1).out)
             self.verify(header, VECTORS.A, "--at", at, "--tolerance", "2h")
+        for tolerance, at, code in (("0s", T + 9999, 0), ("1ms", T + 1, 0), ("1ms", T + 2, 1), ("999ms", T + 2, 1),
+                                    ("1500ms", T + 1, 0), ("1500ms", T + 2, 1)):
+            with self.subTest(tolerance=tolerance, at=at):
+                self.verify(header, VECTORS.A, "--at", at, "--tolerance", tolerance, expect=code)
+        self.assertEqual(self.found(header, VECTORS.A, "--at", T + 2, "--tolerance", "999ms"), ["behind"])
         milliseconds = sign(SECRET, VECTORS.A, T * 1000)
         self.assertEqual(self.found(milliseconds, VECTORS.A, "--at", T), ["milliseconds"])
 
