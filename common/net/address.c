@@ -33,6 +33,12 @@ static bool split(struct text address, struct text *host, struct text *port) {
     return host->size > 0 && text_to_uint(*port, 65535, &number);
 }
 
+bool address_is_anywhere(struct text address) {
+    struct text host, port;
+    uint64_t number;
+    return split(address, &host, &port) && text_to_uint(port, 65535, &number) && number == 0;
+}
+
 /* The descriptor, or -1 with errno. */
 static int listen_on(const struct addrinfo *place, bool beside) {
     int fd = socket(place->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -5,6 +5,9 @@
 
 struct sockaddr;
 
+/* Port 0: whichever is free, so that nobody else knows where it listens. */
+bool address_is_anywhere(struct text address);
+
 /* Binds and listens, non-blocking and close-on-exec; an IPv6 socket takes
  * IPv4 too where it is bound to [::]. A descriptor, or -1 with a sentence.
  * Port 0 takes a free one. */

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "ledger/presence.h"
+#include "net/address.h"
 #include "net/certificates.h"
 #include "net/editions.h"
 #include "net/supervisor.h"
@@ -42,6 +43,11 @@ static void look(void *arg, struct config *config) {
         config_mistake(config, "serve.admin",
                        "is missing: without it nobody knows whether serve can take deliveries "
                        "(--serve may name it too)");
+    else if (!watch->options.serve && address_is_anywhere(text_of(config->serve_admin)))
+        config_mistake(config, "serve.admin",
+                       "has port 0, which is another one at each start of serve: name the port, "
+                       "since watch asks there whether serve can take deliveries (--serve may name "
+                       "it too)");
     certificates_check_redis(config);
 }
 

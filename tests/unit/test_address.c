@@ -1,4 +1,4 @@
-/* Which addresses nobody means when he names a service. */
+/* Which addresses nobody means when he names a service, and which name no place. */
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,10 +73,25 @@ static void test_a_unix_socket_is_not_guarded(void **state) {
     assert_false(address_is_guarded((const struct sockaddr *)&address));
 }
 
+static void test_port_0_is_anywhere(void **state) {
+    static const struct {
+        const char *address;
+        bool anywhere;
+    } cases[] = {
+        {"127.0.0.1:0", true},     {"[::1]:0", true},     {"localhost:00", true},
+        {"127.0.0.1:9464", false}, {"[::]:10", false},    {"127.0.0.1", false},
+        {"::1:0", false},          {"127.0.0.1:", false}, {"", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(address_is_anywhere(text_of(cases[i].address)), cases[i].anywhere);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_link_local_and_metadata_addresses_are_guarded_and_no_others),
         cmocka_unit_test(test_a_unix_socket_is_not_guarded),
+        cmocka_unit_test(test_port_0_is_anywhere),
     };
     return cmocka_run_group_tests_name("address", tests, NULL, NULL);
 }
