@@ -68,14 +68,17 @@ bool webhook_endpoint_possible(const struct config *config, const struct kula_we
 
 const struct config_endpoint *webhook_endpoint_likeliest(const struct config *config,
                                                          const struct kula_webhook *webhook) {
-    const struct config_endpoint *longest = NULL;
+    const struct config_endpoint *likeliest = NULL;
+    size_t longest = 0;
     for (size_t i = 0; i < config->endpoint_count; i++) {
         const struct config_endpoint *endpoint = &config->endpoints[i];
-        if (webhook_endpoint_possible(config, webhook, endpoint) &&
-            (!longest || strlen(endpoint->path) > strlen(longest->path)))
-            longest = endpoint;
+        size_t size = strlen(endpoint->path);
+        if (size > longest && webhook_endpoint_possible(config, webhook, endpoint)) {
+            likeliest = endpoint;
+            longest = size;
+        }
     }
-    return longest;
+    return likeliest;
 }
 
 const struct config_endpoint *webhook_endpoint_certain(const struct config *config,
