@@ -179,6 +179,10 @@ static void read_log(const struct json_tree *object, struct kula_log *log) {
         log->status = text_of("delivered");
 }
 
+bool kula_log_is_ping(const struct kula_log *log) {
+    return text_is(log->event, "ping");
+}
+
 int64_t kula_log_created_s(const struct kula_log *log) {
     char created[32] = "";
     struct tm parts = {0};

@@ -45,6 +45,7 @@ struct kula_log { /* one delivery */
     struct text id, event, event_id, status, created_at, response_body;
     int64_t response_code, response_time_ms, attempts;
 };
+bool kula_log_is_ping(const struct kula_log *);      /* of a test: nothing happened */
 int64_t kula_log_created_s(const struct kula_log *); /* Unix time; -1: not told as the guide does */
 
 struct kula_test {

@@ -93,7 +93,7 @@ static bool look_for(struct missed *missed, const struct kula_log *log) {
 static bool look_at_page(struct missed *missed, const struct kula_answer *page) {
     bool fine = true;
     for (size_t i = 0; fine && i < page->log_count; i++)
-        fine = look_for(missed, &page->logs[i]);
+        fine = kula_log_is_ping(&page->logs[i]) || look_for(missed, &page->logs[i]);
     return fine;
 }
 

@@ -45,6 +45,10 @@ static bool is_recent(const struct reconcile *reconcile, const struct kula_log *
     return age_ms < TOLD_FOR_MS && age_ms < reconcile->needs.dedup_window_ms;
 }
 
+static bool is_looked_for(const struct reconcile *reconcile, const struct kula_log *log) {
+    return is_recent(reconcile, log) && !kula_log_is_ping(log);
+}
+
 static void tell_missed(struct reconcile *reconcile, const struct kula_log *log) {
     if (reconcile->missed++ < LINES_MOST)
         log_error("event missed endpoint=%s event=%.*s type=%.*s created=%.*s",
@@ -97,7 +101,7 @@ static void come_to_end(struct reconcile *reconcile) {
 
 static void look_on(struct reconcile *reconcile) {
     const struct kula_answer *logs = reconcile->logs;
-    while (reconcile->at < logs->log_count && !is_recent(reconcile, &logs->logs[reconcile->at]))
+    while (reconcile->at < logs->log_count && !is_looked_for(reconcile, &logs->logs[reconcile->at]))
         reconcile->at++;
     if (reconcile->at < logs->log_count)
         browse_remembers(reconcile->needs.ledger, reconcile->needs.endpoint,

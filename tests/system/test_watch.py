@@ -239,8 +239,17 @@ class Watch(Story):
         self.house.start()
         self.sender.secret = b"another"
         self.sender.disable()
-        told = self.watch().said("webhook enabled, but its test is not delivered")
+        watch = self.watch()
+        told = watch.said("webhook enabled, but its test is not delivered")
         self.assertEqual((told["status"], str(told["answer"])), ("failed", "401"))
+        # It looks for what was missed then, and a ping is none of that.
+        looks = self.api.asked("GET", self.known)
+        until(lambda: self.api.asked("GET", self.known) > looks, "it has looked for what was missed, and on")
+        self.assertEqual(self.api.asked("GET", "/logs"), 1)
+        self.assertEqual(watch.logged("event missed"), [])
+        missed = self.house.relay("webhook", "missed", self.known)
+        self.assertEqual(missed.out, "")
+        self.assertIn("gave up on 0 in the last 30 days", missed.err)
 
     def test_where_kula_tells_of_no_test_it_ends_asking_and_what_was_missed_is_told_meanwhile(self):
         self.api.quirks.keeps = True
