@@ -81,7 +81,7 @@ static void logs(struct webhook_desk *desk) {
     bool more = true;
     if (!webhook_desk_open(desk))
         return;
-    for (int64_t page = 1; more && left > 0; page++) {
+    for (int64_t page = 1; more; page++) {
         kula_api_logs(desk->api, desk->subject, &filter, page, webhook_desk_on_answer, desk);
         if (!webhook_desk_wait(desk))
             return;
@@ -89,7 +89,7 @@ static void logs(struct webhook_desk *desk) {
             webhook_view_log_head(desk);
         for (size_t i = 0; i < desk->answer->log_count && left > 0; i++, left--)
             webhook_view_log(desk, &desk->answer->logs[i]);
-        more = desk->answer->more;
+        more = left > 0 && webhook_desk_more(desk, page);
     }
 }
 

@@ -2,7 +2,8 @@
 
 #include "cli/webhook_endpoint.h"
 
-enum { PAGES_MOST = 100 }; /* against an API that gives the same page for ever */
+/* Against an API that gives the same page for ever: as many as Kula answers requests in an hour. */
+enum { PAGES_MOST = 1000 };
 
 bool webhook_desk_open(struct webhook_desk *desk) {
     return webhook_desk_open_for(desk, CONFIG_FOR_KULA);
@@ -69,18 +70,26 @@ struct kula_answer *webhook_desk_take(struct webhook_desk *desk) {
     return answer;
 }
 
+bool webhook_desk_more(struct webhook_desk *desk, int64_t page) {
+    if (!desk->answer->more || page < PAGES_MOST)
+        return desk->answer->more;
+    return cli_fail(&desk->cli, CLI_FAILED,
+                    "Kula has more than %d pages, or the same one for ever: the rest is not read",
+                    PAGES_MOST);
+}
+
 bool webhook_desk_each(struct webhook_desk *desk, webhook_desk_visit_fn *visit, void *arg) {
     bool more = true;
-    for (int64_t page = 1; more && page <= PAGES_MOST; page++) {
+    for (int64_t page = 1; more; page++) {
         kula_api_list(desk->api, page, webhook_desk_on_answer, desk);
         if (!webhook_desk_wait(desk))
             return false;
         for (size_t i = 0; i < desk->answer->webhook_count; i++)
             if (!visit(desk, &desk->answer->webhooks[i], arg))
                 return false;
-        more = desk->answer->more;
+        more = webhook_desk_more(desk, page);
     }
-    return true;
+    return !desk->answer->more;
 }
 
 const struct config_endpoint *webhook_desk_endpoint(struct webhook_desk *desk) {

@@ -41,6 +41,9 @@ const struct config_endpoint *webhook_desk_endpoint(struct webhook_desk *);
 /* The last answer, for who needs it beyond the next one. */
 struct kula_answer *webhook_desk_take(struct webhook_desk *);
 
+/* After that page: is there another one? Where there is no end, that is said, and it ends. */
+bool webhook_desk_more(struct webhook_desk *, int64_t page);
+
 /* All pages. False from the visitor ends it, as an error that has been said does. */
 typedef bool webhook_desk_visit_fn(struct webhook_desk *, const struct kula_webhook *, void *arg);
 bool webhook_desk_each(struct webhook_desk *, webhook_desk_visit_fn *, void *arg);

@@ -101,14 +101,14 @@ static bool look_at_all(struct missed *missed) {
     static const struct kula_api_filter filter = {.status = "failed"};
     struct webhook_desk *desk = missed->desk;
     bool more = true, fine = true;
-    for (int64_t page = 1; more && fine; page++) {
+    for (int64_t page = 1; more; page++) {
         kula_api_logs(desk->api, desk->subject, &filter, page, webhook_desk_on_answer, desk);
         if (!webhook_desk_wait(desk))
             return false;
-        more = desk->answer->more;
         fine = look_at_page(missed, desk->answer);
+        more = fine && webhook_desk_more(desk, page);
     }
-    return fine;
+    return fine && !desk->answer->more;
 }
 
 void webhook_missed_list(struct webhook_desk *desk) {

@@ -112,6 +112,23 @@ class Troubles(Webhooks):
         self.api.fault("GET", "/webhooks", status=200, body=b"[" + b"1," * 600000 + b"1]", times=3)
         self.assertIn("longer than 1 MiB", self.told("list"))
 
+    def test_pages_without_an_end_come_to_one(self):
+        one = self.api.add(URL)
+        log = {"id": "log_1", "event": "job.created", "event_id": "evt_1", "status": "failed"}
+        self.api.fault("GET", "/logs", times=-1, status=200, body=json.dumps(
+            {"logs": [log], "pagination": {"page": 1, "total_pages": 1000000}}).encode())
+        self.api.fault("GET", "/webhooks", times=-1, status=200, body=json.dumps(
+            {"webhooks": [{"id": one, "url": URL}], "pagination": {"page": 1, "total_pages": 1000000}}).encode())
+        self.house.redis.start()
+        for words, path in ((["list"], "/webhooks"), (["logs", one, "--all"], "/logs"), (["missed", one], "/logs")):
+            with self.subTest(words=words):
+                before = self.api.asked("GET", path)
+                result = self.webhook(*words, expect=1)
+                self.assertIn("more than 1000 pages", result.err)
+                self.assertNotIn("in the last 30 days", result.err)
+                self.assertEqual(self.api.asked("GET", path) - before, 1000)
+        self.webhook("logs", one, "-n", "1000")  # as many as were wanted, and no more is looked for
+
     def test_an_api_without_tls_is_refused_before_the_token_is_sent(self):
         self.house.kula_settings["api"] = "http://api.kula.example/v1"
         self.assertRegex(self.webhook("list", expect=78).err, r":\d+:\d+: kula.api: .*unencrypted")
