@@ -19,6 +19,7 @@ enum {
     TEST_EVERY_MS = 2000,
     TEST_LOOKS_MOST = 16,
     LOOKS_FOR_WHAT_IS_NOT_THERE = 10, /* it costs as many requests as a look that finds it */
+    LIST_PAGES_MOST = 10,             /* to find a URL in; each is a request of the account's */
     LOOKS_NEAR_THE_END = 3,           /* so many more while Kula is about to disable it */
     /* Without what earlier guards did: as if one had enabled it just before this one began. */
     UNKNOWN_WAIT_MS = 60000,
@@ -399,7 +400,7 @@ static void on_listed(void *arg, struct kula_answer **place) {
         judge(guard, &answer->webhooks[i]);
         return;
     }
-    if (answer->more) {
+    if (answer->more && guard->page < LIST_PAGES_MOST) {
         guard->page++;
         look(guard);
         return;

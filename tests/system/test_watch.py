@@ -293,6 +293,13 @@ class Watch(Story):
         again = self.api.add(self.url, ["job.created"], secret=SECRET.decode())
         watch.said("webhook watched", id=again, deadline_s=30)
 
+    def test_a_list_without_an_end_is_looked_at_for_ten_pages_and_no_further(self):
+        self.house.redis.start()
+        self.api.fault("GET", "/webhooks", times=-1, status=200, body=json.dumps(
+            {"webhooks": [{"id": "another", "url": "https://a/"}], "pagination": {"total_pages": 1000000}}).encode())
+        self.watch("--every", "3600").said("kula has no such webhook", url=self.url)
+        self.assertEqual(self.api.asked("GET", "/webhooks"), 10)
+
     def test_the_nearer_the_limit_the_less_it_asks(self):
         self.house.start()
         self.api.hourly = 5
