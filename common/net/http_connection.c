@@ -16,7 +16,7 @@ enum {
 static struct http_line *line_of(struct http_connection *connection) {
     struct http_server *server = connection->server;
     enum http_phase phase = connection->progress.phase;
-    if (!http_phase_waits(phase) || connection->progress.trusted || connection->crowded)
+    if (phase == HTTP_BUSY || connection->progress.trusted || connection->crowded)
         return NULL;
     return phase == HTTP_SHAKING ? &server->shaking : &server->waiting;
 }

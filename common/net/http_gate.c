@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "net/proxy_protocol.h"
 #include "net/tls.h"
+#include "net/tls_turns.h"
 
 enum {
     STARVED_MS = 100,        /* how long not to accept when descriptors have run out */
@@ -94,8 +95,10 @@ static void end_preface(struct http_gate *gate) {
     struct bufferevent *bev = gate->evhtp->bev;
     event_free(gate->preface->readable);
     gate->preface->readable = NULL;
-    if (gate->evhtp->ssl)
+    if (gate->evhtp->ssl) {
         bufferevent_setfd(bev, gate->evhtp->sock); /* begins the handshake, which waited */
+        tls_turns_begin(gate->evhtp->ssl);
+    }
     bufferevent_enable(bev, EV_READ | EV_WRITE);
     if (!gate->evhtp->ssl)
         gate->listener->events->on_open(gate->owner);
@@ -179,7 +182,9 @@ static evhtp_res on_accepted(evhtp_connection_t *evhtp, void *arg) {
         return EVHTP_RES_ERROR; /* libevhtp cuts it */
     if (listener->proxied)
         await_preface(gate);
-    else if (!evhtp->ssl)
+    else if (evhtp->ssl)
+        tls_turns_begin(evhtp->ssl);
+    else
         listener->events->on_open(gate->owner);
     return EVHTP_RES_OK;
 }

@@ -53,15 +53,16 @@ struct http_server {
     LIST_HEAD(http_connection_list, http_connection) connections;
     LIST_HEAD(http_exchange_list, http_exchange) exchanges; /* being read, or the handler's */
     struct http_line shaking; /* strangers without TLS yet, the longest waiting first */
-    struct http_line waiting; /* strangers that have sent no whole request, in the same order */
+    struct http_line waiting; /* other strangers that we wait for, in the same order */
     size_t shaking_count;
     size_t connection_count;
     size_t connection_peak; /* since memory was last given back */
     size_t crowd_count;
+    size_t accepted; /* ever */
     uint64_t body_bytes;
     int64_t draining_since_ms; /* steady time; 0: it is not to end */
     int64_t full_ms; /* steady time: when somebody last came and there was no room; 0: never */
-    struct loop_timer *breather; /* set: full, and no connection is accepted until it fires */
+    struct loop_timer *breather; /* set: no connection is accepted until it fires */
     struct loop_timer *leaving;  /* set: draining, and who had begun to connect still comes in */
     struct loop_timer *empty;
     loop_fn *on_empty;

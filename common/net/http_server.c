@@ -8,9 +8,11 @@
 #include "net/http_room.h"
 
 enum {
-    /* Full, it accepts a connection and then none for so long: whoever tries again and again
-     * costs little, and it is the longest waiting stranger that has to go. */
+    /* Full of those that stay, it tells one that it is too many and accepts nobody for so long:
+     * whoever tries again and again costs little. */
     BREATHER_MS = 10,
+    /* libevent accepts until nobody waits any more, and somebody always may. */
+    ACCEPTED_AT_ONCE = 64,
     /* Who draws near when we hide from others has arrived by then: a handshake ends with a
      * message of the peer's, and where the net needs more than this for it, much else fails. It
      * is less than the second after which a peer that heard nothing tries again. */
@@ -40,11 +42,10 @@ static bool is_full(const struct http_server *server) {
     return server->limits.connections && admitted >= server->limits.connections;
 }
 
-static void take_breath(struct http_server *server) {
-    server->full_ms = clock_steady_ms();
+static void take_breath(struct http_server *server, int64_t ms) {
     for (size_t i = 0; i < server->listener_count; i++)
         http_gate_pause(server->listeners[i].gate);
-    loop_timer_set(server->breather, BREATHER_MS);
+    loop_timer_set(server->breather, ms);
 }
 
 static void on_breather_over(void *arg) {
@@ -77,7 +78,11 @@ static void *on_accept(void *arg, struct http_gate *gate) {
     struct http_connection *displaced = to_displace(server, full);
     bool crowded = full && !displaced;
     if (full)
-        take_breath(server);
+        server->full_ms = clock_steady_ms();
+    if (crowded)
+        take_breath(server, BREATHER_MS);
+    else if (++server->accepted % ACCEPTED_AT_ONCE == 0)
+        take_breath(server, 0);
     if (displaced) {
         http_connection_tell(server, displaced->exchange, HTTP_FAULT_DISPLACED, displaced->peer);
         http_connection_cut(displaced);
@@ -91,12 +96,27 @@ static void *on_accept(void *arg, struct http_gate *gate) {
     return http_connection_create(server, gate, crowded);
 }
 
-bool http_server_displace_body(struct http_server *server) {
-    struct http_connection *connection;
+static uint64_t still_to_come(const struct http_connection *connection) {
+    return connection->exchange->charged - connection->progress.body_bytes;
+}
+
+static struct http_connection *body_to_displace(const struct http_server *server,
+                                                uint64_t for_bytes) {
+    struct http_connection *connection, *most = NULL;
     int64_t before_ms = clock_steady_ms() - MOMENT_MS;
-    TAILQ_FOREACH (connection, &server->waiting, next)
-        if (connection->progress.phase == HTTP_BODY && connection->progress.since_ms < before_ms)
-            break;
+    TAILQ_FOREACH (connection, &server->waiting, next) {
+        if (connection->progress.phase != HTTP_BODY)
+            continue;
+        if (connection->progress.since_ms < before_ms)
+            return connection;
+        if (still_to_come(connection) > (most ? still_to_come(most) : for_bytes))
+            most = connection;
+    }
+    return most;
+}
+
+bool http_server_displace_body(struct http_server *server, uint64_t for_bytes) {
+    struct http_connection *connection = body_to_displace(server, for_bytes);
     if (connection)
         http_connection_refuse(connection, HTTP_FAULT_DISPLACED);
     return connection;

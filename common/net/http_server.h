@@ -119,9 +119,10 @@ size_t http_server_connections(const struct http_server *);
 /* Bytes of bodies that are held or still to come: of Content-Length as soon as
  * on_head has said yes, of chunked ones the limit, until they are answered. */
 size_t http_server_body_bytes(const struct http_server *);
-/* Refuses the request whose body has been coming in for longest, of those that have shown
- * nobody who they are and have had a moment. False where there is none. */
-bool http_server_displace_body(struct http_server *);
+/* Makes room for a body of so many bytes: refuses the request whose body has been coming in for
+ * longest, of those that have shown nobody who they are and have had a moment; where all have come
+ * just now, the one that owes most, if that is more than this one's. False where there is none. */
+bool http_server_displace_body(struct http_server *, uint64_t for_bytes);
 
 struct text http_exchange_method(const struct http_exchange *);
 struct text http_exchange_path(const struct http_exchange *);

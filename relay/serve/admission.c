@@ -53,9 +53,13 @@ struct http_limits admission_limits(const struct admission *admission) {
     };
 }
 
+uint64_t admission_needs(const struct admission *admission, const struct http_head *head) {
+    return head->has_length ? head->body_bytes : admission->body_bytes;
+}
+
 bool admission_allows(const struct admission *admission, size_t held_bytes,
                       const struct http_head *head) {
-    uint64_t more = head->has_length ? head->body_bytes : admission->body_bytes;
+    uint64_t more = admission_needs(admission, head);
     /* One alone always passes: a body over the whole bound would be refused for ever. */
     if (more == 0 || held_bytes == 0)
         return true;

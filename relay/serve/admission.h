@@ -19,6 +19,7 @@ void admission_raise_limit(void);
 void admission_init(struct admission *, const struct config *);
 struct http_limits admission_limits(const struct admission *);
 
-/* May this body be read, while `held` bytes of others are here? A chunked one counts as the
- * longest. */
+/* How many bytes this body may have. A chunked one counts as the longest. */
+uint64_t admission_needs(const struct admission *, const struct http_head *);
+/* May this body be read, while `held` bytes of others are here? */
 bool admission_allows(const struct admission *, size_t held_bytes, const struct http_head *);

@@ -329,7 +329,8 @@ static bool make_room(struct ingress *ingress, const struct http_head *head) {
     bool found = true;
     while (found &&
            !admission_allows(&ingress->admission, http_server_body_bytes(ingress->server), head))
-        found = http_server_displace_body(ingress->server);
+        found =
+            http_server_displace_body(ingress->server, admission_needs(&ingress->admission, head));
     return found;
 }
 

@@ -2,6 +2,7 @@
  * are that a proxy speaks for. */
 #include "net/http_server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -80,18 +81,47 @@ static void test_the_oldest_body_that_does_not_come_makes_room(void **state) {
     struct peer *older = desk_connect();
     peer_send(older, head);
     assert_int_equal(peer_status(older), 100);
-    assert_false(http_server_displace_body(desk.server)); /* it may be on its way */
+    assert_false(http_server_displace_body(desk.server, 500)); /* it may be on its way */
     house_pass(1100);
     struct peer *newer = desk_connect();
     peer_send(newer, head);
     assert_int_equal(peer_status(newer), 100);
-    assert_true(http_server_displace_body(desk.server));
+    assert_true(http_server_displace_body(desk.server, 500));
     assert_int_equal(http_server_body_bytes(desk.server), 500);
     assert_int_equal(peer_status(older), 503);
     peer_wait_end(older);
     assert_false(older->reset);
-    assert_false(http_server_displace_body(desk.server));
+    assert_false(http_server_displace_body(desk.server, 500));
     assert_int_equal(desk.fault_counts[HTTP_FAULT_DISPLACED], 1);
+}
+
+static struct peer *promise(size_t bytes) {
+    char head[128];
+    struct peer *peer = desk_connect();
+    snprintf(head, sizeof head,
+             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n"
+             "Expect: 100-continue\r\n\r\n",
+             bytes);
+    peer_send(peer, head);
+    assert_int_equal(peer_status(peer), 100);
+    return peer;
+}
+
+/* Or whoever begins anew each second would keep all others out. */
+static void test_of_those_that_came_just_now_the_body_that_owes_most_makes_room(void **state) {
+    (void)state;
+    struct peer *small = promise(300), *large = promise(500), *begun = promise(600);
+    peer_send(begun, "0123456789");
+    for (int i = 0; i < 29; i++)
+        peer_send(begun, "0123456789");
+    peer_flush(begun);
+    house_pass(20);
+    assert_false(http_server_displace_body(desk.server, 500));
+    assert_true(http_server_displace_body(desk.server, 499));
+    assert_int_equal(peer_status(large), 503);
+    assert_false(http_server_displace_body(desk.server, 300));
+    assert_int_equal(http_server_body_bytes(desk.server), 900);
+    assert_int_equal(small->got.size + begun->got.size, 0);
 }
 
 /* ---- Connections ---- */
@@ -164,6 +194,61 @@ static void test_who_waits_for_us_is_not_displaced_but_others_are_told(void **st
     peer_hang_up(&third);
     house_wait(desk_is_empty, NULL);
     desk_assert_still_serves();
+}
+
+static bool is_silent(void *arg) {
+    struct peer *peer = arg;
+    return desk.request_count == 2 && peer->got.size > 0;
+}
+
+static void test_who_does_not_read_the_answer_has_to_go_too(void **state) {
+    (void)state;
+    desk_reopen((struct http_limits){.connections = 2});
+    struct peer *trusted = trusted_peer();
+    desk.answer_bytes = 32 * 1024 * 1024;
+    struct peer *deaf = desk_connect();
+    peer_send(deaf, GET);
+    house_wait(is_silent, deaf);
+    deaf->deaf = true;
+    desk.answer_bytes = 0;
+    assert_serves(desk_connect());
+    assert_int_equal(desk.fault_counts[HTTP_FAULT_DISPLACED], 1);
+    assert_int_equal(desk.fault_counts[HTTP_FAULT_CROWDED], 0);
+    assert_serves(trusted);
+}
+
+static bool has_answer(const struct peer *peer) {
+    return peer->got.size > 0;
+}
+
+/* None of them costs the others a rest. */
+static void test_who_comes_behind_a_queue_of_strangers_gets_in(void **state) {
+    (void)state;
+    enum { QUEUE = 200 };
+    int turns = 0;
+    desk_reopen((struct http_limits){.connections = 3});
+    for (int i = 0; i < QUEUE; i++)
+        peer_connect(desk.port, NULL);
+    struct peer *last = desk_connect();
+    peer_send(last, GET);
+    for (; !has_answer(last) && !last->ended; turns++)
+        house_turn();
+    assert_int_equal(peer_status(last), 200);
+    assert_in_range(turns, 1, QUEUE);
+    assert_true(desk.fault_counts[HTTP_FAULT_DISPLACED] >= QUEUE - 3);
+}
+
+static void test_strangers_that_come_at_once_do_not_hold_the_loop(void **state) {
+    (void)state;
+    enum { QUEUE = 200, AT_ONCE = 64 };
+    for (int i = 0; i < QUEUE; i++)
+        peer_connect(desk.port, NULL);
+    size_t before = 0;
+    while (http_server_connections(desk.server) < QUEUE) {
+        house_turn();
+        assert_in_range(http_server_connections(desk.server) - before, 0, AT_ONCE);
+        before = http_server_connections(desk.server);
+    }
 }
 
 static bool has_crowd(void *arg) {
@@ -385,8 +470,12 @@ static const struct CMUnitTest tests[] = {
     TEST(test_what_a_client_sends_ahead_is_bounded),
     TEST(test_a_body_is_told_in_pieces_as_it_arrives),
     TEST(test_the_oldest_body_that_does_not_come_makes_room),
+    TEST(test_of_those_that_came_just_now_the_body_that_owes_most_makes_room),
     TEST(test_at_the_limit_the_stranger_goes_that_waits_longest),
     TEST(test_who_waits_for_us_is_not_displaced_but_others_are_told),
+    TEST(test_who_does_not_read_the_answer_has_to_go_too),
+    TEST(test_who_comes_behind_a_queue_of_strangers_gets_in),
+    TEST(test_strangers_that_come_at_once_do_not_hold_the_loop),
     TEST(test_a_flood_holds_a_bounded_number_and_comes_in_slowly),
     TEST(test_handshakes_under_way_are_bounded),
     TEST(test_running_out_of_descriptors_does_not_spin),

@@ -387,6 +387,59 @@ static void test_a_handshake_that_does_not_end_is_cut(void **state) {
     string_finish(&hello);
 }
 
+/* Whoever sends so many records has the loop for a few of them at a time: others get their answer
+ * meanwhile. */
+static void assert_comes_in_turns(const struct peer *flooding, size_t records, struct peer *other) {
+    enum { AT_ONCE = 32 };
+    size_t turns = 0;
+    peer_send(other, GET);
+    peer_push(other);
+    assert_int_equal(peer_status(other), 200);
+    for (; !flooding->got.size && !flooding->ended; turns++)
+        house_turn();
+    assert_true(flooding->got.size > 0);
+    assert_true(turns + 3 >= records / AT_ONCE); /* some went by while the other was answered */
+}
+
+static void test_key_updates_do_not_hold_the_loop(void **state) {
+    (void)state;
+    enum { UPDATES = 500 };
+    struct peer *other = shake(new_client()), *flooding = shake(new_client());
+    for (int i = 0; i < UPDATES; i++) {
+        assert_int_equal(SSL_key_update(flooding->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(flooding->ssl), 1);
+    }
+    peer_send(flooding, GET);
+    peer_push(flooding);
+    assert_int_equal(peer_unsent(flooding), 0);
+    assert_comes_in_turns(flooding, UPDATES, other);
+    assert_int_equal(peer_status(flooding), 200);
+}
+
+static bool two_are_connected(void *arg) {
+    (void)arg;
+    return http_server_connections(server) == 2;
+}
+
+/* A byte in each record: the largest number of records that a handshake can be made of. */
+static void test_a_handshake_in_pieces_does_not_hold_the_loop(void **state) {
+    (void)state;
+    enum { HEAD = 5 };
+    struct peer *other = shake(new_client()), *flooding = peer_connect(port, NULL);
+    struct string hello = client_hello(), pieces = {0};
+    for (size_t i = HEAD; i < hello.size; i++) {
+        string_add(&pieces, text_slice("\x16\x03\x01\0\x01", HEAD));
+        string_add_char(&pieces, hello.data[i]);
+    }
+    house_wait(two_are_connected, NULL);
+    peer_send_text(flooding, string_text(&pieces));
+    peer_push(flooding);
+    assert_int_equal(peer_unsent(flooding), 0);
+    assert_comes_in_turns(flooding, hello.size, other);
+    string_finish(&pieces);
+    string_finish(&hello);
+}
+
 static void test_an_end_without_goodbye_is_an_end(void **state) {
     (void)state;
     struct peer *peer = shake(new_client());
@@ -519,6 +572,8 @@ int main(void) {
         TEST(test_plain_http_is_closed_without_harm),
         TEST(test_a_client_may_leave_anywhere_in_the_handshake),
         TEST(test_a_handshake_that_does_not_end_is_cut),
+        TEST(test_key_updates_do_not_hold_the_loop),
+        TEST(test_a_handshake_in_pieces_does_not_hold_the_loop),
         TEST(test_an_end_without_goodbye_is_an_end),
         cmocka_unit_test(test_what_is_wrong_with_a_file_is_said_with_its_name),
         cmocka_unit_test(test_validity_and_digest_are_those_of_the_certificate),
