@@ -186,7 +186,7 @@ bool kula_log_is_ping(const struct kula_log *log) {
 int64_t kula_log_created_s(const struct kula_log *log) {
     char created[32] = "";
     struct tm parts = {0};
-    if (log->created_at.size < sizeof created)
+    if (log->created_at.size && log->created_at.size < sizeof created)
         memcpy(created, log->created_at.data, log->created_at.size);
     return strptime(created, "%Y-%m-%dT%H:%M:%S", &parts) ? (int64_t)timegm(&parts) : -1;
 }

@@ -140,6 +140,7 @@ static void test_when_a_delivery_was_made_is_read_as_the_guide_writes_it(void **
         {"2025-01-15T10:30:00.123Z", 1736937000},
         {"1736937000", -1},
         {"", -1},
+        {NULL, -1}, /* not told at all */
         {"2025-01-15T10:30:00.000000000000000000000000000000Z", -1},
     };
     (void)state;
