@@ -109,6 +109,19 @@ void http_connection_refuse(struct http_connection *connection, enum http_fault 
     refuse(connection, &refusal);
 }
 
+/* Who only connects and leaves, as health checks do, has done nothing wrong. */
+static void tell_unshaken(const struct http_connection *connection, const char *reason) {
+    const struct http_handler *handler = &connection->server->handler;
+    if (connection->progress.phase == HTTP_SHAKING && handler->on_unshaken &&
+        http_gate_has_begun(connection->gate))
+        handler->on_unshaken(handler->arg, text_of(connection->peer), reason);
+}
+
+static void cut_unshaken(struct http_connection *connection, const char *reason) {
+    tell_unshaken(connection, reason);
+    http_connection_cut(connection);
+}
+
 /* Only what has begun a request waits for an answer. */
 static bool has_begun(const struct http_connection *connection) {
     enum http_phase phase = connection->progress.phase;
@@ -137,7 +150,7 @@ static void on_deadline(void *arg) {
     else if (has_begun(connection))
         http_connection_refuse(connection, HTTP_FAULT_TOO_SLOW);
     else
-        http_connection_cut(connection);
+        cut_unshaken(connection, "it did not end in time");
 }
 
 /* ---- Reading ---- */
@@ -251,9 +264,13 @@ void http_connection_on_end(void *arg) {
     enum http_phase phase = connection->progress.phase;
     connection->ended = true;
     if (phase == HTTP_SHAKING || phase == HTTP_LINGERING)
-        http_connection_cut(connection);
+        cut_unshaken(connection, "the peer left");
     else
         read_on(connection);
+}
+
+void http_connection_on_broken(void *arg, const char *reason) {
+    tell_unshaken(arg, reason ? reason : "the peer left");
 }
 
 /* ---- The answer has been written ---- */

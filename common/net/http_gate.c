@@ -78,8 +78,10 @@ static void on_event(struct bufferevent *bev, short what, void *arg) {
         /* With TLS, libevent stops writing too; the peer may still be reading. */
         bufferevent_enable(bev, EV_WRITE);
         gate->listener->events->on_end(gate->owner);
-    } else {
-        http_gate_close(gate); /* also an EOF while writing: with TLS, how a reset may look */
+    } else { /* also an EOF while writing: with TLS, how a reset may look */
+        unsigned long error = gate->evhtp->ssl ? bufferevent_get_openssl_error(bev) : 0;
+        gate->listener->events->on_broken(gate->owner, ERR_reason_error_string(error));
+        http_gate_close(gate);
     }
 }
 
@@ -278,6 +280,10 @@ void http_gate_format_peer(const struct http_gate *gate, char text[ADDRESS_BYTES
         gate->preface ? (const struct sockaddr *)&gate->preface->proxy.source : NULL;
     bool known = told && told->sa_family != AF_UNSPEC;
     address_format(known ? told : gate->evhtp->saddr, text);
+}
+
+bool http_gate_has_begun(const struct http_gate *gate) {
+    return gate->evhtp->ssl && BIO_number_read(SSL_get_rbio(gate->evhtp->ssl)) > 0;
 }
 
 struct text http_gate_input(struct http_gate *gate) {

@@ -24,8 +24,10 @@ struct http_gate_events {
     loop_fn *on_open;      /* once, before any byte: TLS is there, or none is needed */
     loop_fn *on_read;      /* http_gate_input has something */
     loop_fn *on_written;   /* all that was to be written is with the kernel; may come more often */
-    loop_fn *on_end;       /* the peer will send no more, but may still read */
-    loop_fn *on_gone;      /* once: cut, broken or closed; the gate is no more */
+    /* It is closed next; what TLS says of it, or NULL. */
+    void (*on_broken)(void *owner, const char *reason);
+    loop_fn *on_end;  /* the peer will send no more, but may still read */
+    loop_fn *on_gone; /* once: cut, broken or closed; the gate is no more */
 };
 
 /* Takes descriptor and TLS context (NULL: plain); `events` must outlive it. `proxied`: each
@@ -45,6 +47,9 @@ void http_gate_listener_destroy(struct http_gate_listener *); /* after its gates
 
 /* The peer's address, or, once it is open, the one that a proxy has told. */
 void http_gate_format_peer(const struct http_gate *, char text[ADDRESS_BYTES]);
+
+/* Has its peer sent a byte that TLS has read? */
+bool http_gate_has_begun(const struct http_gate *);
 
 /* What has arrived and was not consumed: one piece of it, empty where there is none. */
 struct text http_gate_input(struct http_gate *);

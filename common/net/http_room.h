@@ -74,6 +74,7 @@ void http_connection_on_unproxied(void *connection);
 void http_connection_on_open(void *connection);
 void http_connection_on_read(void *connection);
 void http_connection_on_written(void *connection);
+void http_connection_on_broken(void *connection, const char *reason);
 void http_connection_on_end(void *connection);
 void http_connection_on_gone(void *connection);
 

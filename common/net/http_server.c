@@ -128,6 +128,7 @@ static const struct http_gate_events gate_events = {
     .on_open = http_connection_on_open,
     .on_read = http_connection_on_read,
     .on_written = http_connection_on_written,
+    .on_broken = http_connection_on_broken,
     .on_end = http_connection_on_end,
     .on_gone = http_connection_on_gone,
 };

@@ -66,6 +66,8 @@ struct http_handler {
      * for what was attached to it. */
     void (*on_fault)(void *arg, const struct http_exchange *, enum http_fault, struct text peer,
                      struct http_answer *);
+    /* A TLS handshake was begun and came to nothing; NULL: nobody wants to know. */
+    void (*on_unshaken)(void *arg, struct text peer, const char *reason);
 };
 
 struct http_limits {

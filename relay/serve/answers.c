@@ -75,6 +75,9 @@ static const enum answer_tells tells[ANSWERS] = {
     [ANSWER_BUSY] = ANSWER_TELLS_UNPROVED,
     [ANSWER_CROWDED] = ANSWER_TELLS_UNPROVED,
     [ANSWER_TOO_SLOW] = ANSWER_TELLS_UNPROVED,
+    [ANSWER_TOO_LARGE] = ANSWER_TELLS_UNPROVED,
+    [ANSWER_MALFORMED] = ANSWER_TELLS_UNPROVED,
+    [ANSWER_HEAD_TOO_LARGE] = ANSWER_TELLS_UNPROVED,
 };
 
 enum answer_tells answers_tells(enum answer answer) {

@@ -403,19 +403,38 @@ static void on_request(void *arg, struct http_exchange *exchange) {
         delivery_take(delivery, verdict);
 }
 
+static void count_fault(struct ingress *ingress, const char *fault) {
+    metric_add(metrics_series(ingress->metrics, &http_faults_total, fault, NULL), 1);
+}
+
+/* Whom a request that was cut short is for, if it has come so far. */
+static const struct endpoint *find_aim(const struct ingress *ingress,
+                                       const struct http_exchange *exchange) {
+    if (!exchange || !text_is(http_exchange_method(exchange), "POST"))
+        return NULL;
+    const struct endpoint *proved_to = proof_endpoint(exchange);
+    return proved_to ? proved_to : endpoints_find(ingress->endpoints, http_exchange_path(exchange));
+}
+
 static void on_fault(void *arg, const struct http_exchange *exchange, enum http_fault fault,
                      struct text peer, struct http_answer *http) {
     struct ingress *ingress = arg;
-    const struct endpoint *endpoint = exchange ? proof_endpoint(exchange) : NULL;
+    const struct endpoint *endpoint = find_aim(ingress, exchange);
     enum answer answer = answers_for_fault(fault);
     log_limit_warning(&ingress->refusals, "request refused reason=%s peer=%.*s",
                       http_fault_name(fault), TEXT_ARG(peer));
     if (endpoint)
         count(ingress, endpoint, answer);
     else
-        metric_add(
-            metrics_series(ingress->metrics, &http_faults_total, http_fault_name(fault), NULL), 1);
+        count_fault(ingress, http_fault_name(fault));
     answers_fill(answer, (struct text){0}, &ingress->body, http);
+}
+
+static void on_unshaken(void *arg, struct text peer, const char *reason) {
+    struct ingress *ingress = arg;
+    log_limit_warning(&ingress->refusals, "handshake failed reason=%s peer=%.*s", reason,
+                      TEXT_ARG(peer));
+    count_fault(ingress, "handshake");
 }
 
 /* ---- Its own life ---- */
@@ -444,7 +463,8 @@ struct ingress *ingress_create(const struct ingress_needs *needs) {
                                              .on_head = on_head,
                                              .on_body = on_body,
                                              .on_request = on_request,
-                                             .on_fault = on_fault};
+                                             .on_fault = on_fault,
+                                             .on_unshaken = on_unshaken};
     LIST_INIT(&ingress->deliveries);
     ingress->second = second_create(needs->loop);
     LIST_INIT(&ingress->proofs);

@@ -2,9 +2,9 @@
 
 import time
 
-from house import Story
+from house import House, Story
 from processes import until
-from sim import events
+from sim import events, wire
 
 TOLD = "deliveries failed, Kula disables the endpoint at 25 in 24 hours"
 FORGED = b"whsec_of_somebody_else"
@@ -27,6 +27,12 @@ class Budget(Story):
             body = events.encode(events.event("job.created"))
             self.assertEqual(self.house.post(body, secret=FORGED).status, 401)
 
+    def promise(self, size):
+        """Only the head of a delivery so long."""
+        with wire.Wire(self.house.serve.url) as connection:
+            connection.send(f"POST {House.PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n".encode())
+            return connection.answer().status
+
     def failures(self, number, kind="failed", serve=None):
         serve = serve or self.house.serve
         return serve.wait("failures_of_24_hours", {"endpoint": "kula", "kind": kind}, lambda is_: is_ == number)
@@ -47,11 +53,12 @@ class Budget(Story):
         body = events.encode(events.event("job.created"))
         self.assertEqual(self.house.post(body, headers=[]).status, 401)  # nobody who signs: a stranger
         self.assertEqual(self.house.post(body, headers=[("X-Kula-Signature", "v1=x")]).status, 401)
+        self.assertEqual(self.promise(1 << 30), 413)  # Kula does not send that event again
         self.house.post_event()
         self.failures(3)
-        self.failures(5, "unproved")
+        self.failures(6, "unproved")
         self.redis_has(3)
-        self.redis_has(5, "unproved")
+        self.redis_has(6, "unproved")
 
     def test_the_alarms_come_at_10_and_at_18_and_once(self):
         self.house.start()

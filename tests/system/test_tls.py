@@ -110,6 +110,26 @@ class Profile(unittest.TestCase):
         return wire
 
 
+class Handshake(Story):
+    def test_one_that_came_to_nothing_is_told_with_its_reason(self):
+        self.house.listeners = []
+        self.house.listen_tls()
+        self.house.start()
+        serve = self.house.serve
+        address = serve.tls_url.split("//")[1].split("/")[0]
+        host, port = address.rsplit(":", 1)
+        with socket.create_connection((host, int(port))):
+            pass  # only connects and leaves, as health checks do
+        self.assertNotEqual(run(["openssl", "s_client", "-connect", address, "-verify_return_error"],
+                                expect=None, stdin="").code, 0)
+        self.assertIn("unknown ca", serve.said("handshake failed")["reason"])
+        serve.wait("http_faults_total", {"fault": "handshake"}, lambda is_: is_ == 1)
+        with socket.create_connection((host, int(port))) as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            serve.said("handshake failed", reason="http request")
+        serve.wait("http_faults_total", {"fault": "handshake"}, lambda is_: is_ == 2)
+
+
 class Files(Story):
     audited = False
 
