@@ -15,8 +15,8 @@
 #include "net/tls_turns.h"
 
 enum {
-    STARVED_MS = 100,        /* how long not to accept when descriptors have run out */
-    INPUT_BYTES = 64 * 1024, /* how much may wait while a request is being answered */
+    STARVED_MS = 100,       /* how long not to accept when descriptors have run out */
+    INPUT_BYTES = 4 * 1024, /* how much may wait while a request is being answered */
     SHORT_ANSWER = 4 * 1024,
 };
 
