@@ -125,7 +125,10 @@ static void keep_secret(struct making *making) {
         return;
     if (!secret.size)
         unlink(desk->secret_out);
-    else if (!write_secret(making, secret))
+    else if (write_secret(making, secret))
+        cli_say("the secret is in %s; serve takes it from secret_files of its endpoint",
+                desk->secret_out);
+    else
         cli_fail(&desk->cli, CLI_FAILED,
                  "%s cannot be written: %s; Kula has the webhook with a secret that nobody kept: "
                  "delete it and make it again",
@@ -134,14 +137,13 @@ static void keep_secret(struct making *making) {
 
 static void tell_about_secret(const struct making *making) {
     const struct webhook_desk *desk = making->desk;
-    if (desk->secret_out && desk->answer->secret.size)
-        cli_say("the secret is in %s; serve takes it from secret_files of its endpoint",
-                desk->secret_out);
-    else if (desk->answer->secret.size && !desk->secret_file)
+    if (desk->secret_file)
+        return;
+    if (!desk->answer->secret.size)
+        cli_say("Kula did not tell the secret: see Settings > Webhooks there");
+    else if (!desk->secret_out)
         cli_say(
             "the secret is shown this once: put it into a file of secret_files of its endpoint");
-    else if (!desk->secret_file)
-        cli_say("Kula did not tell the secret: see Settings > Webhooks there");
 }
 
 /* create --------------------------------------------------------------------- */
