@@ -15,6 +15,10 @@
 
 #include "base/network.h"
 
+/* Who waits until we accept: a burst, but no more than a full server gets through in a few seconds,
+ * for a sender does not wait longer. */
+enum { QUEUE = 2048 };
+
 /* "HOST:PORT", the host in brackets where it is IPv6. */
 static bool split(struct text address, struct text *host, struct text *port) {
     if (text_starts(address, "[")) {
@@ -52,7 +56,7 @@ static int listen_on(const struct addrinfo *place, bool beside) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* inherited by what is accepted */
     if (place->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (bind(fd, place->ai_addr, place->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0)
+    if (bind(fd, place->ai_addr, place->ai_addrlen) == 0 && listen(fd, QUEUE) == 0)
         return fd;
     int error = errno;
     close(fd);

@@ -8,11 +8,14 @@
 #include "net/http_room.h"
 
 enum {
-    /* Full of those that stay, it tells one that it is too many and accepts nobody for so long:
-     * whoever tries again and again costs little. */
-    BREATHER_MS = 10,
     /* libevent accepts until nobody waits any more, and somebody always may. */
     ACCEPTED_AT_ONCE = 64,
+    /* Full, it accepts so many and then none for so long, which is some 500 a second: whoever tries
+     * again and again costs a few hundredths of a processor, and yet nobody stands in the kernel's
+     * queue (address.c) for longer than Kula waits. Who is told that it is too many costs more:
+     * there it is one at a time. */
+    ACCEPTED_WHEN_FULL = 6,
+    BREATHER_MS = 10,
     /* Who draws near when we hide from others has arrived by then: a handshake ends with a
      * message of the peer's, and where the net needs more than this for it, much else fails. It
      * is less than the second after which a peer that heard nothing tries again. */
@@ -43,6 +46,7 @@ static bool is_full(const struct http_server *server) {
 }
 
 static void take_breath(struct http_server *server, int64_t ms) {
+    server->accepted = 0;
     for (size_t i = 0; i < server->listener_count; i++)
         http_gate_pause(server->listeners[i].gate);
     loop_timer_set(server->breather, ms);
@@ -79,10 +83,8 @@ static void *on_accept(void *arg, struct http_gate *gate) {
     bool crowded = full && !displaced;
     if (full)
         server->full_ms = clock_steady_ms();
-    if (crowded)
-        take_breath(server, BREATHER_MS);
-    else if (++server->accepted % ACCEPTED_AT_ONCE == 0)
-        take_breath(server, 0);
+    if (crowded || ++server->accepted >= (full ? ACCEPTED_WHEN_FULL : ACCEPTED_AT_ONCE))
+        take_breath(server, full ? BREATHER_MS : 0);
     if (displaced) {
         http_connection_tell(server, displaced->exchange, HTTP_FAULT_DISPLACED, displaced->peer);
         http_connection_cut(displaced);

