@@ -9,6 +9,7 @@ enum {
     PEAK_LEAST = 256, /* fewer leave no memory behind that is worth giving back */
     LATELY_FULL_MS = 60 * 1000,
     CATCH_UP_MS = 1000,
+    OVERDUE_IN_A_MS = 8, /* some 50 us each */
 };
 
 /* ---- Moving a connection on ---- */
@@ -139,12 +140,23 @@ static bool has_arrived(struct http_connection *connection) {
     return now_ms - connection->overdue_ms < CATCH_UP_MS && http_gate_has_more(connection->gate);
 }
 
+/* Who came at once is overdue at once: not all of them in one turn of the loop. */
+static bool has_to_queue(struct http_server *server) {
+    int64_t now_ms = clock_steady_ms();
+    if (server->overdue_ms != now_ms)
+        server->overdue_count = 0;
+    server->overdue_ms = now_ms;
+    return ++server->overdue_count > OVERDUE_IN_A_MS;
+}
+
 static void on_deadline(void *arg) {
     struct http_connection *connection = arg;
     /* What has come may have earned it more; and the loop counts from when its turn began. */
     if (http_phase_left_ms(&connection->progress, &connection->server->limits, clock_steady_ms()) >
         0)
         set_deadline(connection);
+    else if (has_to_queue(connection->server))
+        loop_timer_set(connection->deadline, 1);
     else if (has_arrived(connection))
         loop_timer_set(connection->deadline, 0); /* then it was read */
     else if (has_begun(connection))

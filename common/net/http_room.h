@@ -58,7 +58,9 @@ struct http_server {
     size_t connection_count;
     size_t connection_peak; /* since memory was last given back */
     size_t crowd_count;
-    size_t accepted; /* since it last took breath */
+    size_t accepted;      /* since it last took breath */
+    int64_t overdue_ms;   /* when a deadline was last past; steady */
+    size_t overdue_count; /* and how many were in that millisecond */
     uint64_t body_bytes;
     int64_t draining_since_ms; /* steady time; 0: it is not to end */
     int64_t full_ms; /* steady time: when somebody last came and there was no room; 0: never */
