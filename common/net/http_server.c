@@ -10,11 +10,11 @@
 enum {
     /* libevent accepts until nobody waits any more, and somebody always may. */
     ACCEPTED_AT_ONCE = 64,
-    /* Full, it accepts so many and then none for so long, which is some 500 a second: whoever tries
+    /* Full, it accepts so many and then none for so long, which is some 400 a second: whoever tries
      * again and again costs a few hundredths of a processor, and yet nobody stands in the kernel's
      * queue (address.c) for longer than Kula waits. Who is told that it is too many costs more:
      * there it is one at a time. */
-    ACCEPTED_WHEN_FULL = 6,
+    ACCEPTED_WHEN_FULL = 5,
     BREATHER_MS = 10,
     /* Who draws near when we hide from others has arrived by then: a handshake ends with a
      * message of the peer's, and where the net needs more than this for it, much else fails. It
