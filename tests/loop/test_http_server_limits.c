@@ -111,8 +111,7 @@ static struct peer *promise(size_t bytes) {
 static void test_of_those_that_came_just_now_the_body_that_owes_most_makes_room(void **state) {
     (void)state;
     struct peer *small = promise(300), *large = promise(500), *begun = promise(600);
-    peer_send(begun, "0123456789");
-    for (int i = 0; i < 29; i++)
+    for (int i = 0; i < 30; i++)
         peer_send(begun, "0123456789");
     peer_flush(begun);
     house_pass(20);
@@ -196,7 +195,7 @@ static void test_who_waits_for_us_is_not_displaced_but_others_are_told(void **st
     desk_assert_still_serves();
 }
 
-static bool is_silent(void *arg) {
+static bool gets_second_answer(void *arg) {
     struct peer *peer = arg;
     return desk.request_count == 2 && peer->got.size > 0;
 }
@@ -208,7 +207,7 @@ static void test_who_does_not_read_the_answer_has_to_go_too(void **state) {
     desk.answer_bytes = 32 * 1024 * 1024;
     struct peer *deaf = desk_connect();
     peer_send(deaf, GET);
-    house_wait(is_silent, deaf);
+    house_wait(gets_second_answer, deaf);
     deaf->deaf = true;
     desk.answer_bytes = 0;
     assert_serves(desk_connect());
